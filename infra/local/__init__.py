@@ -1,0 +1,1 @@
+"""Everything on one machine: MiniStack, the Lambda service and the credentials endpoint."""
