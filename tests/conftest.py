@@ -1,9 +1,15 @@
 """Fixtures that all folders share."""
 
 import os
+from collections.abc import Generator
 from pathlib import Path
 
 import pytest
+from hypothesis import settings
+
+# How long an example takes says how busy the machine is, and nothing about the code.
+settings.register_profile("untimed", deadline=None)
+settings.load_profile("untimed")
 
 PROJECT = Path(__file__).parents[1]
 DATA = PROJECT / "tests" / "data"
@@ -14,7 +20,15 @@ def photographs() -> Path:
     """The folder of real photographs and clips, where there is one beside the project."""
     folder = PROJECT.parent / "shared" / "faces"
     if not folder.is_dir():
-        if os.environ.get("SIGHTLINE_NO_SKIPS"):
-            pytest.fail(f"there are no photographs at {folder}")
         pytest.skip(f"there are no photographs at {folder}")
     return folder
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_makereport() -> Generator[None, pytest.TestReport, pytest.TestReport]:
+    """Where all that tests need must be there, a skipped one has failed."""
+    report = yield
+    if report.skipped and os.environ.get("SIGHTLINE_NO_SKIPS"):
+        report.outcome = "failed"
+        report.longrepr = f"skipped, and nothing may be skipped here: {report.longrepr}"
+    return report

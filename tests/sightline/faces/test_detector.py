@@ -1,0 +1,173 @@
+"""The detector is held against facenet-pytorch's own MTCNN, run by tests/golden/faces/make.py."""
+
+import json
+import shutil
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+from sightline.errors import ModelError
+from sightline.faces.detector import Detections, Detector, load_networks
+from sightline.faces.image import Frame
+
+from . import golden
+
+# Float32 in another order. A box whose edge lies on a whole pixel may be cut off to the next one
+# when it is passed on, which moved one face in 1,600 by 0.27 px; none of these.
+TOLERANCE_PX = 0.01
+TOLERANCE_PROBABILITY = 1e-5
+
+CASES = golden.mtcnn_cases()
+EVERYWHERE = [case for case in CASES if case["photograph"].startswith("data/")]
+
+
+def differences(case: dict[str, Any], frame: Frame) -> list[str]:
+    """What our detector finds otherwise in *frame* than the reference did, in words."""
+    name = f"{case['photograph']} at {case['smallest_face_px']} px"
+    if golden.digest(frame) != case["pixels"]:
+        return [f"{name}: decoded to other pixels than when the golden values were made"]
+    found = Detector(smallest_face_px=case["smallest_face_px"]).detect(frame)
+    if len(found) != len(case["boxes"]):
+        return [f"{name}: {len(found)} faces, not {len(case['boxes'])}"]
+    if not len(found):
+        return []
+    off = {
+        "boxes": (np.abs(found.boxes - case["boxes"]).max(), TOLERANCE_PX),
+        "landmarks": (np.abs(found.landmarks - case["landmarks"]).max(), TOLERANCE_PX),
+        "probabilities": (
+            np.abs(found.probabilities - case["probabilities"]).max(),
+            TOLERANCE_PROBABILITY,
+        ),
+    }
+    return [f"{name}: {what} off by {by:.3g}" for what, (by, most) in off.items() if by > most]
+
+
+@pytest.mark.parametrize("case", EVERYWHERE, ids=lambda case: case["photograph"])
+def test_the_portraits_give_what_facenet_pytorch_finds(
+    case: dict[str, Any], tmp_path: Path
+) -> None:
+    assert differences(case, golden.frame_of(case["photograph"], tmp_path)) == []
+
+
+@pytest.mark.photographs
+def test_every_photograph_gives_what_facenet_pytorch_finds(photographs: Path) -> None:
+    wrong = [
+        line
+        for case in CASES
+        for line in differences(case, golden.frame_of(case["photograph"], photographs))
+    ]
+
+    assert wrong == []
+    assert len(CASES) >= 31
+
+
+def test_the_largest_face_comes_first(detector: Detector, hopper: Frame, collins: Frame) -> None:
+    frame = np.zeros((600, 1024, 3), np.uint8)
+    frame[:512, :512] = collins
+    frame[:, 512:] = hopper[:600, :512]
+
+    found = detector.detect(frame)
+
+    sizes = (found.boxes[:, 2:] - found.boxes[:, :2]).prod(axis=1)
+    assert len(found) == 2
+    assert sizes[0] > sizes[1]
+    assert found.boxes[0, 0] > 512  # Grace Hopper's is
+
+
+def test_a_view_of_another_array_is_as_good_as_a_copy(detector: Detector, hopper: Frame) -> None:
+    bgr = np.ascontiguousarray(hopper[:, :, ::-1])
+
+    found = detector.detect(bgr[:, :, ::-1])
+
+    np.testing.assert_array_equal(found.boxes, detector.detect(hopper).boxes)
+
+
+def test_two_threads_of_the_processor_find_the_same(detector: Detector, hopper: Frame) -> None:
+    np.testing.assert_allclose(
+        Detector(threads=2).detect(hopper).boxes, detector.detect(hopper).boxes, atol=TOLERANCE_PX
+    )
+
+
+@pytest.mark.parametrize("shape", [(1, 1), (1, 500), (39, 39), (40, 40), (41, 700), (480, 640)])
+def test_an_empty_frame_of_any_shape_has_no_faces(
+    detector: Detector, shape: tuple[int, int]
+) -> None:
+    found = detector.detect(np.full((*shape, 3), 90, np.uint8))
+
+    assert found.boxes.shape == (0, 4)
+    assert found.probabilities.shape == (0,)
+    assert found.landmarks.shape == (0, 5, 2)
+
+
+def test_noise_has_no_faces(detector: Detector) -> None:
+    noise = np.random.default_rng(3).integers(0, 256, (300, 400, 3), dtype=np.uint8)
+
+    assert len(detector.detect(noise)) == 0
+
+
+def test_a_face_cut_off_by_the_edge_is_no_error(detector: Detector, hopper: Frame) -> None:
+    for crop in (hopper[60:, 240:], hopper[:150], hopper[:, :260], hopper[130:220, 200:300]):
+        detector.detect(np.ascontiguousarray(crop))
+
+
+@pytest.mark.parametrize(
+    "frame",
+    [np.zeros((9, 9), np.uint8), np.zeros((9, 9, 4), np.uint8), np.zeros((9, 9, 3), np.float32)],
+)
+def test_what_is_no_frame_is_refused(detector: Detector, frame: Any) -> None:
+    with pytest.raises(ValueError, match="is no frame"):
+        detector.detect(frame)
+
+
+def test_a_face_smaller_than_pnet_sees_cannot_be_asked_for() -> None:
+    with pytest.raises(ValueError, match="less than 12"):
+        Detector(smallest_face_px=11)
+
+
+def test_detections_of_unlike_number_are_refused() -> None:
+    with pytest.raises(ValueError, match="are not those of 1 detections"):
+        Detections(
+            boxes=np.zeros((1, 4), np.float32),
+            probabilities=np.zeros(2, np.float32),
+            landmarks=np.zeros((1, 5, 2), np.float32),
+        )
+
+
+MODELS = Path(golden.TESTS.parent / "sightline" / "faces" / "models")
+
+
+def test_the_manifest_names_source_licence_and_script_of_every_network() -> None:
+    manifest = json.loads((MODELS / "manifest.json").read_text())
+
+    assert set(manifest) == {path.name for path in MODELS.glob("*.onnx")}
+    for entry in manifest.values():
+        assert set(entry) == {"sha256", "source", "source_sha256", "licence", "made_by"}
+        assert (golden.TESTS.parent / entry["made_by"]).is_file()
+
+
+def test_a_damaged_network_is_named(tmp_path: Path) -> None:
+    shutil.copytree(MODELS, tmp_path, dirs_exist_ok=True)
+    with (tmp_path / "rnet.onnx").open("r+b") as file:
+        file.write(b"\x00\x00")
+
+    with pytest.raises(ModelError, match=r"rnet\.onnx is damaged"):
+        load_networks(tmp_path)
+
+
+def test_a_missing_network_is_named(tmp_path: Path) -> None:
+    shutil.copytree(MODELS, tmp_path, dirs_exist_ok=True)
+    (tmp_path / "onet.onnx").unlink()
+
+    with pytest.raises(ModelError, match=r"onet\.onnx cannot be read"):
+        load_networks(tmp_path)
+
+
+@pytest.mark.parametrize("content", [None, b"{", b"[]", b'{"pnet.onnx": {}}'])
+def test_a_damaged_manifest_is_named(tmp_path: Path, content: bytes | None) -> None:
+    if content is not None:
+        (tmp_path / "manifest.json").write_bytes(content)
+
+    with pytest.raises(ModelError, match=r"manifest\.json is damaged: install sightline again"):
+        load_networks(tmp_path)
