@@ -1,0 +1,1 @@
+"""The functions that run in the cloud, and the work behind them."""

@@ -1,0 +1,52 @@
+"""People's names, and the ids that are made from them."""
+
+import re
+import unicodedata
+from collections.abc import Iterator
+from itertools import count
+
+_MAX_STEM = 56  # leaves room in an id of 64 for a number behind it
+
+# Letters that Unicode does not take apart into a Latin one and an accent.
+_LATIN = str.maketrans(
+    {"æ": "ae", "œ": "oe", "ø": "o", "ł": "l", "đ": "d", "ð": "d", "þ": "th", "ı": "i"}
+)
+
+
+def tidy(name: str) -> str:
+    """Return *name* with single spaces, in Unicode's composed form."""
+    return unicodedata.normalize("NFC", " ".join(name.split()))
+
+
+def likeness(name: str) -> str:
+    """Write *name* so that two spellings of it are equal: no case, accents or punctuation.
+
+    Letters of any script are kept.
+    """
+    # Apart, folded and apart again: folding makes new accents, and taking apart new capitals (𝕬).
+    folded = unicodedata.normalize("NFKD", unicodedata.normalize("NFKD", name).casefold())
+    folded = folded.translate(_LATIN)
+    letters = "".join(
+        character for character in folded if character not in "'’" and not _is_mark(character)
+    )
+    return re.sub(r"[\W_]+", "-", letters).strip("-")
+
+
+def slug(name: str) -> str:
+    """Write *name* in a-z, 0-9 and hyphens; empty if it has none of them (李小龍)."""
+    return re.sub(r"[^a-z0-9]+", "-", likeness(name)).strip("-")
+
+
+def free_ids(name: str) -> Iterator[str]:
+    """Name ids for somebody in the order of preference: ada-lovelace, ada-lovelace-2, ….
+
+    There is no end to them: whoever takes them stops at the first that is free.
+    """
+    stem = slug(name)[:_MAX_STEM].strip("-") or "person"
+    yield stem
+    for number in count(2):
+        yield f"{stem}-{number}"
+
+
+def _is_mark(character: str) -> bool:
+    return unicodedata.category(character) == "Mn"

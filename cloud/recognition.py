@@ -1,0 +1,243 @@
+"""The work of the recognition function: from a reference to an answer.
+
+Every frame gets one answer: who is in it, or why it could not be served. What a retry may mend is
+left to rise, for Lambda tries again; what it cannot mend is answered at once.
+"""
+
+import hashlib
+import logging
+from collections.abc import Callable
+from contextlib import suppress
+from dataclasses import dataclass, field, replace
+from datetime import datetime, timedelta
+from typing import Protocol
+
+import numpy as np
+
+from cloud.answer import fit, recognized_faces
+from cloud.gallery import GalleryCache
+from cloud.intake import Reference, echo_key
+from cloud.seeing import EngineFacts, Recognizer
+from cloud.sightings import Sighting, Sightings
+from cloud.stopwatch import Stopwatch
+from sightline import keys
+from sightline.errors import ConfigError, ImageError, MissingError, ModelError, TransportError
+from sightline.faces.image import Frame, decode
+from sightline.messages import FrameCaptured, FrameRecognized, FrameRejected, RejectedReason
+
+log = logging.getLogger(__name__)
+
+# S3 is strongly consistent, and a device stores a frame before it sends the reference, so a missing
+# object is hardly ever late. Lambda's own retries would wait for minutes, and the answer with them.
+MISSING_RETRIES_S = (0.2, 0.5)
+
+NO_FRAME = "frames/none"  # no device's: asked for only to open the connection
+
+
+class FrameStore(Protocol):
+    """Where frames lie; `cloud.s3.S3Frames`, and `cloud.memory.MemoryFrames` in the process."""
+
+    def get(self, key: str) -> bytes:
+        """Read a frame's file.
+
+        Raises:
+            MissingError: There is no such object.
+            ImageError: It is larger than any frame should be.
+            TransportError: The store did not answer.
+        """
+        ...
+
+
+class Results(Protocol):
+    """The way back to the device; `cloud.iot.IotResults`, and `cloud.memory.MemoryResults`."""
+
+    def publish(self, message: FrameRecognized | FrameRejected) -> None:
+        """Send *message* to its device at least once.
+
+        Raises:
+            MessageError: It is too large.
+            TransportError: The broker did not take it.
+        """
+        ...
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Ports:
+    """Everything outside that a recognition needs."""
+
+    frames: FrameStore
+    sightings: Sightings
+    results: Results
+    gallery: GalleryCache
+    recognizer: Recognizer = field(repr=False)
+    engine: EngineFacts = field(repr=False)
+
+
+class RejectedError(Exception):
+    """A frame cannot be served, and no retry would mend it. Never leaves this module."""
+
+    def __init__(self, reason: RejectedReason, detail: str):
+        super().__init__(detail)
+        self.reason: RejectedReason = reason
+
+
+class Recognition:
+    """Serves references, one at a time."""
+
+    def __init__(
+        self,
+        ports: Ports,
+        *,
+        sighting_days: int,
+        now: Callable[[], datetime],
+        sleep: Callable[[float], None],
+    ) -> None:
+        self._ports = ports
+        self._kept_for = timedelta(days=sighting_days)
+        self._now = now
+        self._sleep = sleep
+
+    def serve(self, reference: Reference) -> None:
+        """Answer one reference on its device's topic.
+
+        Raises:
+            TransportError: A service did not answer; try again.
+            ConfigError: The function is set up wrongly; the device is told `internal`.
+            ModelError: A network is missing; the device is told `internal`.
+        """
+        watch = Stopwatch()
+        watch.add("queue", max(0.0, (self._now() - reference.received_at).total_seconds()))
+        try:
+            self._serve(reference, watch)
+        except RejectedError as err:
+            self._reject(reference, err.reason, str(err))
+        except (ConfigError, ModelError):
+            self._reject(
+                reference, "internal", "the function is set up wrongly; its log says how to mend it"
+            )
+            raise
+
+    def warm_up(self) -> None:
+        """Do now what the first frame would wait for: networks, gallery, connections.
+
+        Raises:
+            ConfigError: A right, a table or the bucket is missing.
+        """
+        self._ports.recognizer.see(np.zeros((720, 1280, 3), np.uint8))
+        try:
+            self._ports.gallery.current()
+            with suppress(MissingError):
+                self._ports.frames.get(NO_FRAME)
+        except TransportError as err:
+            log.warning("the first frame will take longer: %s", err)
+
+    def _serve(self, reference: Reference, watch: Stopwatch) -> None:
+        captured, device = reference.captured, reference.device
+        if not keys.is_frame_of(device, captured.key):
+            raise RejectedError(
+                "foreign_key", f"key: {captured.key[:200]!r} is not below frames/{device}/"
+            )
+        with watch.stage("find"):
+            before = self._ports.sightings.find(device, captured.frame_id, captured.captured_at)
+        if before is not None:
+            self._repeat(before)
+            return
+        with watch.stage("fetch"):
+            data = self._fetch(captured)
+        result = self._recognize(reference, data, watch)
+        sighting = Sighting(result=result, expires_at=self._now() + self._kept_for)
+        with watch.stage("store"):
+            before = self._ports.sightings.keep(sighting)
+        # The same reference, served at the same moment, was faster; but it may be our own, if the
+        # answer to the first try at keeping it was lost on the way.
+        if before not in (None, result):
+            self._repeat(before)
+            return
+        # What is kept is what is sent, less the time that keeping took.
+        self._ports.results.publish(replace(result, timings_ms=watch.milliseconds()))
+        log.info("%s", _summary(result, watch))
+
+    def _fetch(self, captured: FrameCaptured) -> bytes:
+        try:
+            data = self._get(captured.key)
+        except ImageError as err:
+            raise RejectedError(err.reason, str(err)) from err
+        if captured.sha256 and hashlib.sha256(data).hexdigest() != captured.sha256.lower():
+            raise RejectedError(
+                "bad_field", f"sha256: the object's is not the reference's ({len(data)} bytes)"
+            )
+        return data
+
+    def _get(self, key: str) -> bytes:
+        for delay_s in MISSING_RETRIES_S:
+            try:
+                return self._ports.frames.get(key)
+            except MissingError:
+                self._sleep(delay_s)
+        try:
+            return self._ports.frames.get(key)
+        except MissingError as err:
+            raise RejectedError(
+                "no_such_object", f"there is no object {key!r}; store the frame first"
+            ) from err
+
+    def _recognize(self, reference: Reference, data: bytes, watch: Stopwatch) -> FrameRecognized:
+        ports = self._ports
+        with watch.stage("decode"):
+            frame = _decode(data)
+        sight = ports.recognizer.see(frame)
+        watch.add("detect", sight.detect_ms / 1000)
+        watch.add("embed", sight.embed_ms / 1000)
+        with watch.stage("people"):  # after the networks: who was added meanwhile counts
+            enrolled = ports.gallery.current()
+        with watch.stage("match"):
+            faces = recognized_faces(sight.faces, enrolled, ports.engine)
+        height, width, _ = frame.shape
+        return fit(
+            FrameRecognized(
+                frame_id=reference.captured.frame_id,
+                device=reference.device,
+                captured_at=reference.captured_at,
+                recognized_at=self._now(),
+                width=width,
+                height=height,
+                faces=faces,
+                engine=ports.engine.id,
+                gallery=enrolled.gallery.version,
+                repeat=False,
+                timings_ms=watch.milliseconds(),
+            )
+        )
+
+    def _repeat(self, before: FrameRecognized) -> None:
+        self._ports.results.publish(replace(before, repeat=True))
+        log.info("frame %s of %s answered again", before.frame_id, before.device)
+
+    def _reject(self, reference: Reference, reason: RejectedReason, detail: str) -> None:
+        captured = reference.captured
+        log.warning(
+            "frame %s of %s rejected, %s: %s", captured.frame_id, reference.device, reason, detail
+        )
+        self._ports.results.publish(
+            FrameRejected(
+                frame_id=captured.frame_id,
+                device=reference.device,
+                reason=reason,
+                detail=detail,
+                key=echo_key(captured.key),
+            )
+        )
+
+
+def _decode(data: bytes) -> Frame:
+    try:
+        return decode(data)
+    except ImageError as err:
+        raise RejectedError(err.reason, str(err)) from err
+
+
+def _summary(result: FrameRecognized, watch: Stopwatch) -> str:
+    decisions = [face.decision for face in result.faces]
+    counted = ", ".join(f"{decisions.count(d)} {d}" for d in sorted(set(decisions))) or "no face"
+    timings = " ".join(f"{name}={ms:.0f}" for name, ms in watch.milliseconds().items())
+    return f"frame {result.frame_id} of {result.device}: {counted}; ms: {timings}"

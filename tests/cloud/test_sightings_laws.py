@@ -1,0 +1,92 @@
+"""What holds of every store of sightings."""
+
+from datetime import timedelta
+
+import pytest
+
+from cloud.memory import MemorySightings
+from cloud.sightings import Sighting, Sightings
+from sightline.messages import Face, FrameRecognized, Person
+from tests.cloud.fakes import NOON
+
+
+@pytest.fixture(params=["memory", "dynamo"])
+def sightings(request: pytest.FixtureRequest) -> Sightings:
+    if request.param == "memory":
+        return MemorySightings()
+    table: Sightings = request.getfixturevalue("sightings_table")
+    return table
+
+
+def known(person_id: str) -> Face:
+    return Face(
+        box=(1, 2, 30, 40),
+        detection=0.99,
+        decision="known",
+        person=Person(id=person_id, name="Åda", record={"year": 1833}),
+        distance=0.41,
+        margin=None,
+        threshold=0.55,
+    )
+
+
+def a_sighting(
+    frame_id: str = "f1", *, device: str = "door", people: int = 0, gallery: int = 7
+) -> Sighting:
+    result = FrameRecognized(
+        frame_id=frame_id,
+        device=device,
+        captured_at=NOON,
+        recognized_at=NOON,
+        width=64,
+        height=48,
+        faces=tuple(known(f"person-{i}") for i in range(people)),
+        engine="fake@1",
+        gallery=gallery,
+        repeat=False,
+        timings_ms={"detect": 3.1},
+    )
+    return Sighting(result=result, expires_at=NOON + timedelta(days=90))
+
+
+@pytest.mark.parametrize("people", [0, 1, 3])
+def test_what_is_kept_is_found(sightings: Sightings, people: int) -> None:
+    sighting = a_sighting(people=people)
+
+    assert sightings.keep(sighting) is None
+    assert sightings.find("door", "f1", NOON) == sighting.result
+
+
+def test_it_is_found_by_the_frame_alone(sightings: Sightings) -> None:
+    sightings.keep(a_sighting(people=2))
+    sightings.keep(a_sighting(device="window", gallery=8))
+
+    found = sightings.find("door", "f1", None)
+
+    assert found == a_sighting(people=2).result
+
+
+def test_nothing_is_found_of_another_device_frame_or_time(sightings: Sightings) -> None:
+    sightings.keep(a_sighting())
+
+    assert sightings.find("window", "f1", NOON) is None
+    assert sightings.find("window", "f1", None) is None
+    assert sightings.find("door", "f2", NOON) is None
+    assert sightings.find("door", "f1", NOON + timedelta(seconds=1)) is None
+
+
+@pytest.mark.parametrize("people", [0, 2])
+def test_the_first_answer_stays(sightings: Sightings, people: int) -> None:
+    first = a_sighting(people=people)
+    sightings.keep(first)
+
+    assert sightings.keep(a_sighting(people=people, gallery=9)) == first.result
+    assert sightings.find("door", "f1", NOON) == first.result
+
+
+def test_a_crowd_larger_than_one_transaction_is_kept(sightings: Sightings) -> None:
+    crowd = a_sighting(people=230)
+
+    assert sightings.keep(crowd) is None
+    assert sightings.keep(crowd) == crowd.result
+    assert sightings.find("door", "f1", None) == crowd.result
