@@ -189,6 +189,16 @@ class People:
             person_id, lambda entry: self._update(entry, replace(entry.person, record=checked))
         )
 
+    def note_consent(self, person_id: str, consent: str) -> EnrolledPerson:
+        """Note where it is written down that somebody agreed.
+
+        Raises:
+            ConfigError: Nobody has that id.
+        """
+        return self._again_on_conflict(
+            person_id, lambda entry: self._update(entry, replace(entry.person, consent=consent))
+        )
+
     def remove(self, person_id: str) -> Entry:
         """Forget somebody and all of their faces; return who that was.
 

@@ -370,3 +370,14 @@ def test_any_name_gives_valid_ids(name: str) -> None:
 @given(st.text())
 def test_likeness_is_blind_to_case(name: str) -> None:
     assert likeness(likeness(name)) == likeness(name)
+
+
+def test_consent_can_be_noted_later(people: People, register: MemoryRegister) -> None:
+    people.add("Ada", record={"year": 1})
+
+    people.note_consent("ada", "folder 7, page 2")
+
+    assert people.get("ada").person.consent == "folder 7, page 2"
+    assert people.get("ada").person.record == {"year": 1}
+    with pytest.raises(ConfigError, match="nobody has the id"):
+        people.note_consent("bob", "folder 8")

@@ -1,0 +1,57 @@
+import json
+import re
+import shlex
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+import typer.main
+
+from infra.cli import app
+from sightline.messages import FrameCaptured, FrameRecognized, RejectedReason, decode
+from sightline.topics import Channel
+
+README = (Path(__file__).parents[1] / "README.md").read_text(encoding="utf-8")
+OUTSIDE = {"test"}  # what `run` does itself
+
+
+def fences(language: str) -> list[str]:
+    return re.findall(rf"```{language}\n(.*?)```", README, re.DOTALL)
+
+
+def commands() -> Iterator[list[str]]:
+    for line in "\n".join(fences("sh")).splitlines():
+        words = shlex.split(line, comments=True)
+        if words[:1] == ["./run"]:
+            yield words[1:]
+
+
+@pytest.mark.parametrize("words", list(commands()), ids=" ".join)
+def test_each_command_in_the_readme_is_one(words: list[str]) -> None:
+    if words[0] in OUTSIDE:
+        return
+    command = typer.main.get_command(app)
+    context = command.make_context("run", list(words), resilient_parsing=True)
+    while hasattr(command, "commands"):
+        left = [*context._protected_args, *context.args]
+        name, command, left = command.resolve_command(context, left)
+        assert name is not None
+        context = command.make_context(name, left, parent=context, resilient_parsing=True)
+    assert not context.args or context.allow_extra_args
+
+
+def test_the_payloads_in_the_readme_are_messages() -> None:
+    reference, answer = (block.encode() for block in fences("json"))
+    assert decode(FrameCaptured, reference).key.startswith("frames/front-door/")
+    result = decode(FrameRecognized, answer)
+    assert json.loads(answer)["faces"][0]["person"]["name"] == result.faces[0].person.name  # type: ignore[union-attr]
+    for words in commands():
+        if words[0] == "publish" and words[1].endswith("/frames"):
+            decode(FrameCaptured, words[2].encode())
+
+
+def test_the_table_of_channels_and_the_reasons_are_the_contracts() -> None:
+    rows = re.findall(r"^\| `([a-z]+)` \| [^|]+ → ", README, re.MULTILINE)
+    assert set(rows) == set(Channel.__args__)  # type: ignore[attr-defined]
+    said = README[README.index("with a reason:") :].split("\n\n")[0]
+    assert set(re.findall(r"`([a-z_]+)`", said)) == set(RejectedReason.__args__)  # type: ignore[attr-defined]
