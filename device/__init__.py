@@ -1,0 +1,1 @@
+"""The agent on the Raspberry Pi: camera, upload, reference, result."""

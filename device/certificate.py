@@ -1,0 +1,61 @@
+"""Reads from a certificate until when it is valid.
+
+The standard library can do so only for certificates of authorities, and a device has no other
+use for the package `cryptography`.
+"""
+
+import ssl
+from datetime import UTC, datetime
+from pathlib import Path
+
+from sightline.errors import ConfigError
+
+_SEQUENCE, _VERSION, _UTC_TIME, _GENERALIZED_TIME = 0x30, 0xA0, 0x17, 0x18
+_END = "-----END CERTIFICATE-----"
+
+
+def valid_until(path: Path) -> datetime:
+    """Read when the first certificate in a PEM file expires.
+
+    Raises:
+        ConfigError: It holds no certificate.
+
+    Source: RFC 5280, section 4.1; the encoding is X.690 (DER).
+    """
+    try:
+        text = path.read_text(encoding="ascii")
+        begin = text.index(ssl.PEM_HEADER)
+        pem = text[begin : text.index(_END, begin) + len(_END)]
+        return _not_after(ssl.PEM_cert_to_DER_cert(pem))
+    except (ValueError, IndexError) as err:
+        raise ConfigError(f"[iot] certificate {path}: it holds no certificate") from err
+
+
+def _not_after(der: bytes) -> datetime:
+    _, certificate, _ = _element(der)
+    _, rest, _ = _element(certificate)  # the part that is signed
+    if rest[0] == _VERSION:
+        _, _, rest = _element(rest)
+    for _ in ("serial number", "signature algorithm", "issuer"):
+        _, _, rest = _element(rest)
+    tag, validity, _ = _element(rest)
+    if tag != _SEQUENCE:
+        raise ValueError("no validity where it should be")
+    _, _, rest = _element(validity)
+    tag, time, _ = _element(rest)
+    if tag == _UTC_TIME:
+        # Two digits of a year: 50 and later are of the last century.
+        century = "19" if time[:2] >= b"50" else "20"
+        time = century.encode() + time
+    elif tag != _GENERALIZED_TIME:
+        raise ValueError("no time where it should be")
+    return datetime.strptime(time.decode(), "%Y%m%d%H%M%SZ").replace(tzinfo=UTC)
+
+
+def _element(data: bytes) -> tuple[int, bytes, bytes]:
+    """Take the first element off *data*: its tag, what it holds, and what follows it."""
+    tag, length, start = data[0], data[1], 2
+    if length & 0x80:
+        start += length & 0x7F
+        length = int.from_bytes(data[2:start], "big")
+    return tag, data[start : start + length], data[start + length :]

@@ -1,0 +1,100 @@
+"""Why a TLS connection does not stand, in words that an operator can act on.
+
+The MQTT client says little ("TLS negotiation failed"), and for a wrong authority says it only
+after 15 to 23 s. Python's own TLS knows the reason, at once.
+"""
+
+import socket
+import ssl
+
+from device.identity import Identity
+from sightline.errors import ConfigError, SightlineError, TransportError
+
+_REFUSED_CERTIFICATE = {
+    "UNKNOWN_CA": "was issued by an authority it does not know",
+    "CERTIFICATE_EXPIRED": "has expired",
+    "CERTIFICATE_REVOKED": "has been revoked",
+    "CERTIFICATE_REQUIRED": "is missing",
+    "BAD_CERTIFICATE": "is not valid",
+    "CERTIFICATE_UNKNOWN": "is unknown to it",
+    "UNSUPPORTED_CERTIFICATE": "is of a kind it does not take",
+    "HANDSHAKE_FAILURE": "is perhaps unknown to it or not active",
+    "ACCESS_DENIED": "may not connect",
+}
+
+_NOT_YET_VALID, _EXPIRED, _HOST_MISMATCH, _ADDRESS_MISMATCH = 9, 10, 62, 64  # OpenSSL's X509_V_ERR_
+
+
+def probe(
+    identity: Identity, host: str, port: int, *, timeout_s: float = 5.0, listen_s: float = 0.0
+) -> None:
+    """Make a TLS connection, and break it off.
+
+    Args:
+        listen_s: How long to wait for the broker's word on our certificate. With TLS 1.3 it
+            comes after the handshake.
+
+    Raises:
+        ConfigError: The broker is not who it should be, or does not take our certificate.
+        TransportError: It cannot be reached now.
+    """
+    try:
+        with (
+            socket.create_connection((host, port), timeout=timeout_s) as plain,
+            identity.context().wrap_socket(plain, server_hostname=host) as secured,
+        ):
+            if listen_s:
+                secured.settimeout(listen_s)
+                if secured.recv(1) == b"":
+                    raise ConfigError(
+                        f"{host}:{port} ends the connection when it has seen the certificate "
+                        f"{identity.certificate}: it seems not to know it, or it is not active; "
+                        "provision the device anew"
+                    )
+    except TimeoutError as err:
+        if not listen_s:
+            raise TransportError(f"{host}:{port} does not answer; is the network up?") from err
+    except OSError as err:
+        raise explain(err, identity, host, port) from err
+
+
+def explain(err: OSError, identity: Identity, host: str, port: int) -> SightlineError:
+    """Say what *err*, of a connection to *host*, means and how to mend it."""
+    where = f"{host}:{port}"
+    if isinstance(err, ssl.SSLCertVerificationError):
+        return _explain_server(err, identity, host, where)
+    if isinstance(err, ssl.SSLError):
+        reason = getattr(err, "reason", None) or str(err)
+        for alert, meaning in _REFUSED_CERTIFICATE.items():
+            if reason.endswith(alert):
+                return ConfigError(
+                    f"{where} refuses the certificate {identity.certificate}: it {meaning}; "
+                    "provision the device anew"
+                )
+        return TransportError(
+            f"{where}: TLS fails: {reason}; does it speak TLS, and take this certificate?"
+        )
+    if isinstance(err, socket.gaierror):
+        return TransportError(
+            f"there is no address for {host}; is the endpoint right and the network up?"
+        )
+    if isinstance(err, ConnectionRefusedError):
+        return TransportError(f"nobody listens on {where}; is the endpoint right, the broker up?")
+    return TransportError(f"{where} cannot be reached: {err.strerror or err}")
+
+
+def _explain_server(
+    err: ssl.SSLCertVerificationError, identity: Identity, host: str, where: str
+) -> SightlineError:
+    if err.verify_code == _NOT_YET_VALID:  # a Pi has no clock of its own before it is online
+        return TransportError(f"{where}: its certificate is not valid yet; is this clock right?")
+    if err.verify_code == _EXPIRED:
+        return ConfigError(f"{where}: its certificate has expired; is this clock right?")
+    if err.verify_code in (_HOST_MISMATCH, _ADDRESS_MISMATCH):
+        return ConfigError(
+            f"{where}: its certificate is not for {host}; set [iot] endpoint to the name it is for"
+        )
+    return ConfigError(
+        f"{where}: its certificate is not from the authority in {identity.ca}; "
+        "set [iot] ca to the file that came with this broker"
+    )

@@ -1,0 +1,290 @@
+"""The link to AWS IoT Core: MQTT 5 over mutual TLS, by awsiotsdk."""
+
+import contextlib
+import logging
+import queue
+import threading
+from collections.abc import Callable
+from concurrent.futures import TimeoutError as FutureTimeoutError
+from dataclasses import dataclass
+from types import TracebackType
+from typing import Any, Self
+
+from awscrt import mqtt5
+from awscrt.exceptions import AwsCrtError
+
+from device import diagnosis, mqtt_client, reasons
+from device.identity import Identity
+from device.link import Handler, check_publish, matches
+from device.settings import IotSettings
+from sightline.errors import ConfigError, SightlineError, TransportError
+from sightline.topics import check_topic
+
+log = logging.getLogger(__name__)
+
+FIRST_CONNECT_S = 5.0
+STOP_S = 5.0
+RESUBSCRIBE_S = 5.0
+
+
+@dataclass(frozen=True, slots=True)
+class _Connected:
+    session_present: bool
+
+
+@dataclass(frozen=True, slots=True)
+class _Failed:
+    """The connection could not be made, or is lost."""
+
+    code: int | None
+    said: str
+    was_connected: bool
+
+
+class IotLink:
+    """See `device.link.Link`. Open from `__enter__` to `__exit__`; it reconnects by itself.
+
+    Nothing is queued here while there is no connection: the spool keeps frames, and this client's
+    own queue would be lost with the process. The broker keeps results for us while we are away.
+    """
+
+    def __init__(
+        self,
+        settings: IotSettings,
+        identity: Identity,
+        client_id: str,
+        *,
+        will_topic: str,
+        will: Callable[[], bytes],
+    ) -> None:
+        """Prepare to connect as *client_id*, which IoT policies want to be the thing's name.
+
+        Args:
+            will: Makes what the broker is to say, retained, when we are gone without a word.
+        """
+        self._settings = settings
+        self._identity = identity
+        self._client_id = client_id
+        self._will_topic = will_topic
+        self._will = will
+        self._where = f"{settings.endpoint}:{settings.port}"
+        self._client: Any = None
+        self._routes: list[tuple[str, Handler]] = []
+        self._greeters: list[Callable[[], None]] = []
+        self._lock = threading.Lock()
+        self._events: queue.SimpleQueue[_Connected | _Failed | None] = queue.SimpleQueue()
+        self._ready = False  # connected, and subscribed to all routes
+        self._subscribed: set[str] = set()
+        self._first = threading.Event()  # how the first attempt ended is known
+        self._first_failure: SightlineError | None = None
+        self._closing, self._stopped = threading.Event(), threading.Event()
+        self._said: str | None = None
+        self._retry_s: float | None = None  # when to subscribe again to what was not granted
+        self._thread = threading.Thread(target=self._tend, name="link", daemon=True)
+
+    def __enter__(self) -> Self:
+        """Connect; if the network is down, go on trying in the background.
+
+        Raises:
+            ConfigError: The broker is not who it should be, or refuses us.
+        """
+        try:
+            diagnosis.probe(self._identity, self._settings.endpoint, self._settings.port)
+        except TransportError as err:
+            log.warning("%s (going on without; trying again)", err)
+            self._first.set()
+        self._client = mqtt_client.build(
+            self._settings,
+            self._identity,
+            self._client_id,
+            self._will_topic,
+            self._will(),
+            on_publish_received=self._receive,
+            on_lifecycle_connection_success=self._connected,
+            on_lifecycle_connection_failure=self._failed,
+            on_lifecycle_disconnection=self._disconnected,
+            on_lifecycle_stopped=lambda _: self._stopped.set(),
+        )
+        self._thread.start()
+        self._client.start()
+        self._first.wait(FIRST_CONNECT_S)
+        if isinstance(self._first_failure, ConfigError):
+            self._close()
+            raise self._first_failure
+        return self
+
+    def __exit__(
+        self,
+        exc_type: type[BaseException] | None,
+        exc: BaseException | None,
+        tb: TracebackType | None,
+    ) -> None:
+        self._close()
+
+    def publish(self, topic: str, payload: bytes, *, retain: bool = False) -> None:
+        """See `Link.publish`."""
+        check_publish(topic, payload)
+        packet = mqtt5.PublishPacket(
+            topic=topic,
+            payload=payload,
+            qos=mqtt5.QoS.AT_LEAST_ONCE,
+            retain=retain,
+            content_type="application/json",
+            payload_format_indicator=mqtt5.PayloadFormatIndicator.AWS_MQTT5_PFI_UTF8,
+        )
+        try:
+            # The client's own time-out begins when the packet is sent; ours is for the rest.
+            completion = self._client.publish(packet).result(mqtt_client.ACK_TIMEOUT_S + 5)
+        except AwsCrtError as err:
+            raise reasons.lost_operation(err.name, topic) from err
+        except FutureTimeoutError as err:
+            raise reasons.lost_operation("AWS_ERROR_MQTT_TIMEOUT", topic) from err
+        reasons.check_puback(int(completion.puback.reason_code), topic)
+
+    def subscribe(self, pattern: str, handler: Handler) -> None:
+        """See `Link.subscribe`; the broker hears of it now, or at the next connect."""
+        check_topic(pattern)
+        with self._lock:
+            self._routes.append((pattern, handler))
+            ready = self._ready
+        if ready:
+            self._events.put(_Connected(session_present=True))
+
+    def on_connected(self, handler: Callable[[], None]) -> None:
+        """See `Link.on_connected`."""
+        with self._lock:
+            self._greeters.append(handler)
+            ready = self._ready
+        if ready:
+            handler()
+
+    # What the client calls, in its own thread, which must not wait for anything of the client's.
+
+    def _receive(self, data: Any) -> None:
+        packet = data.publish_packet
+        with self._lock:
+            routes = list(self._routes)
+        for pattern, handler in routes:
+            if matches(pattern, packet.topic):
+                handler(packet.topic, bytes(packet.payload or b""))
+
+    def _connected(self, data: Any) -> None:
+        self._events.put(_Connected(session_present=data.connack_packet.session_present))
+
+    def _failed(self, data: Any) -> None:
+        packet = data.connack_packet
+        code = None if packet is None else int(packet.reason_code)
+        self._events.put(_Failed(code, _said(data.exception), was_connected=False))
+
+    def _disconnected(self, data: Any) -> None:
+        with self._lock:
+            self._ready = False
+        packet = data.disconnect_packet
+        code = None if packet is None else int(packet.reason_code)
+        self._events.put(_Failed(code, _said(data.exception), was_connected=True))
+
+    # What the thread "link" does about it.
+
+    def _tend(self) -> None:
+        while True:
+            try:
+                event = self._events.get(timeout=self._retry_s)
+            except queue.Empty:
+                event = _Connected(session_present=True)
+            if event is None:
+                return
+            self._retry_s = None
+            if isinstance(event, _Connected):
+                self._greet(event)
+            else:
+                self._explain(event)
+
+    def _greet(self, event: _Connected) -> None:
+        if not event.session_present:
+            self._subscribed.clear()
+        try:
+            self._subscribe_to_all()
+        except TransportError as err:
+            self._retry_s = RESUBSCRIBE_S
+            self._warn(str(err))
+            return
+        finally:
+            self._first.set()
+        with self._lock:
+            self._ready = True
+            missing = {pattern for pattern, _ in self._routes} - self._subscribed
+            greeters = list(self._greeters)
+        if missing:  # subscribed to while we were at it
+            self._events.put(_Connected(session_present=True))
+            return
+        if self._said is not None:
+            log.warning("connected to %s again", self._where)
+        self._said = None
+        for greeter in greeters:
+            greeter()
+
+    def _subscribe_to_all(self) -> None:
+        """Subscribe to each route that is not; one refused does not keep the others from it."""
+        with self._lock:
+            wanted = {pattern for pattern, _ in self._routes}
+        problems = []
+        for pattern in sorted(wanted - self._subscribed):  # one each: AWS takes 8 at most at once
+            packet = mqtt5.SubscribePacket(
+                [mqtt5.Subscription(topic_filter=pattern, qos=mqtt5.QoS.AT_LEAST_ONCE)]
+            )
+            try:
+                answer = self._client.subscribe(packet).result(mqtt_client.ACK_TIMEOUT_S + 5)
+            except (AwsCrtError, FutureTimeoutError) as err:
+                raise TransportError(f"could not subscribe to {pattern}: {_said(err)}") from err
+            refused = reasons.refused_filters(
+                [int(code) for code in answer.reason_codes], [pattern]
+            )
+            if refused is None:
+                self._subscribed.add(pattern)
+            else:
+                problems.append(refused)
+        if problems:
+            raise TransportError("; ".join(problems))
+
+    def _explain(self, event: _Failed) -> None:
+        if self._closing.is_set():
+            return
+        problem = self._problem(event)
+        if not self._first.is_set():
+            self._first_failure = problem
+            self._first.set()
+        self._warn(str(problem))
+
+    def _problem(self, event: _Failed) -> SightlineError:
+        if event.was_connected:
+            text = reasons.disconnect(event.code, self._client_id, self._where, event.said)
+            return TransportError(text)
+        if event.code is not None:
+            return reasons.connack(event.code, self._client_id, self._where)
+        try:
+            # With TLS 1.3 a broker's word on our certificate comes after the handshake.
+            diagnosis.probe(
+                self._identity, self._settings.endpoint, self._settings.port, listen_s=2.0
+            )
+        except SightlineError as err:
+            return err
+        return TransportError(reasons.no_connection(event.said, self._client_id, self._where))
+
+    def _warn(self, text: str) -> None:
+        if text != self._said:  # not at each of many attempts
+            log.warning("%s (trying again)", text)
+        self._said = text
+
+    def _close(self) -> None:
+        self._closing.set()
+        with contextlib.suppress(AwsCrtError):
+            self._client.stop(
+                mqtt5.DisconnectPacket(reason_code=mqtt5.DisconnectReasonCode.NORMAL_DISCONNECTION)
+            )
+            self._stopped.wait(STOP_S)
+        self._events.put(None)
+        self._thread.join(STOP_S)
+
+
+def _said(err: BaseException | None) -> str:
+    return err.name if isinstance(err, AwsCrtError) else type(err).__name__

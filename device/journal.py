@@ -1,0 +1,130 @@
+"""What happened: counters, and how long each stage took."""
+
+import math
+import threading
+from collections import Counter, deque
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Literal
+
+from sightline.messages import Counters
+
+Event = Literal[
+    "captured", "dropped", "uploaded", "published", "answered", "rejected", "unanswered", "repeated"
+]
+
+KEPT = 20_000  # latencies a stage; older ones are forgotten, so that memory stays flat
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Latency:
+    """How long one stage took, in milliseconds."""
+
+    count: int
+    p50_ms: float
+    p95_ms: float
+    max_ms: float
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Summary:
+    """Everything an agent has done since it started.
+
+    Attributes:
+        dropped: Frames given up before they were answered, because the network or the cloud did
+            not keep up.
+        unanswered: Frames that were still on their way when the agent stopped.
+        repeated: Results that came again.
+        decisions: Faces by what was decided about them; people by name are in `people`.
+        stages: encode, spool, upload, publish (until acknowledged), answer (from publish to
+            result), total (from capture to result), delivery (by the clocks of cloud and device),
+            and the cloud's own as cloud.fetch, cloud.detect and so on.
+    """
+
+    captured: int
+    uploaded: int
+    published: int
+    answered: int
+    rejected: int
+    dropped: int
+    unanswered: int
+    repeated: int
+    faces: int
+    decisions: Mapping[str, int]
+    people: Mapping[str, int]
+    stages: Mapping[str, Latency]
+
+
+class Journal:
+    """Collects what the parts of an agent report. Safe from any thread."""
+
+    def __init__(self) -> None:
+        self._lock = threading.Lock()
+        self._events: Counter[Event] = Counter()
+        self._decisions: Counter[str] = Counter()
+        self._people: Counter[str] = Counter()
+        self._stages: dict[str, deque[float]] = {}
+
+    def count(self, event: Event, times: int = 1) -> None:
+        """Count *event*."""
+        with self._lock:
+            self._events[event] += times
+
+    def took(self, stages_ms: Mapping[str, float]) -> None:
+        """Note how long the stages of one frame took."""
+        with self._lock:
+            for stage, ms in stages_ms.items():
+                self._stages.setdefault(stage, deque(maxlen=KEPT)).append(ms)
+
+    def decided(self, decision: str, name: str | None) -> None:
+        """Count what was decided about one face, and who it is if known."""
+        with self._lock:
+            self._decisions[decision] += 1
+            if name is not None:
+                self._people[name] += 1
+
+    def counters(self) -> Counters:
+        """Give the counters as `DeviceStatus` carries them."""
+        with self._lock:
+            done = self._events
+            return Counters(
+                captured=done["captured"],
+                dropped=done["dropped"],
+                uploaded=done["uploaded"],
+                published=done["published"],
+                answered=done["answered"],
+                rejected=done["rejected"],
+            )
+
+    def summary(self) -> Summary:
+        """Give everything so far."""
+        with self._lock:
+            done = self._events
+            return Summary(
+                captured=done["captured"],
+                uploaded=done["uploaded"],
+                published=done["published"],
+                answered=done["answered"],
+                rejected=done["rejected"],
+                dropped=done["dropped"],
+                unanswered=done["unanswered"],
+                repeated=done["repeated"],
+                faces=sum(self._decisions.values()),
+                decisions=dict(self._decisions),
+                people=dict(self._people.most_common()),
+                stages={stage: _latency(list(took)) for stage, took in self._stages.items()},
+            )
+
+
+def percentile(values: list[float], share: float) -> float:
+    """Give the value that *share* (0 to 1) of *values*, at least one, do not exceed."""
+    return sorted(values)[max(0, math.ceil(share * len(values)) - 1)]
+
+
+def _latency(values: list[float]) -> Latency:
+    return Latency(
+        count=len(values),
+        p50_ms=round(percentile(values, 0.5), 1),
+        p95_ms=round(percentile(values, 0.95), 1),
+        max_ms=round(max(values), 1),
+    )

@@ -1,0 +1,64 @@
+"""The MQTT client of awsiotsdk, set up as this agent needs it."""
+
+from collections.abc import Callable
+from typing import Any
+
+from awscrt import mqtt5
+from awscrt.exceptions import AwsCrtError
+from awsiot import mqtt5_client_builder
+
+from device.identity import Identity
+from device.settings import IotSettings
+from sightline.errors import ConfigError
+
+ACK_TIMEOUT_S = 10  # counted from when a packet is sent
+
+
+def build(
+    settings: IotSettings,
+    identity: Identity,
+    client_id: str,
+    will_topic: str,
+    will: bytes,
+    **callbacks: Callable[[Any], None],
+) -> Any:
+    """Make a client that reconnects by itself and queues nothing. It is not started.
+
+    Raises:
+        ConfigError: It cannot use the certificate's files.
+    """
+    try:
+        return mqtt5_client_builder.mtls_from_path(
+            str(identity.certificate),
+            str(identity.private_key),
+            ca_filepath=str(identity.ca),
+            endpoint=settings.endpoint,
+            port=settings.port,
+            client_id=client_id,
+            will=mqtt5.PublishPacket(
+                topic=will_topic,
+                payload=will,
+                qos=mqtt5.QoS.AT_LEAST_ONCE,
+                retain=True,
+                content_type="application/json",
+            ),
+            keep_alive_interval_sec=settings.keep_alive_s,
+            ping_timeout_ms=10_000,
+            connack_timeout_ms=10_000,
+            ack_timeout_sec=ACK_TIMEOUT_S,
+            # The one behaviour whose session outlives this process.
+            session_behavior=mqtt5.ClientSessionBehaviorType.REJOIN_ALWAYS,
+            session_expiry_interval_sec=settings.session_expiry_s,
+            # The client's own queue is unbounded and lost with the process; the spool is neither.
+            offline_queue_behavior=mqtt5.ClientOperationQueueBehaviorType.FAIL_ALL_ON_DISCONNECT,
+            retry_jitter_mode=mqtt5.ExponentialBackoffJitterMode.FULL,
+            min_reconnect_delay_ms=500,
+            max_reconnect_delay_ms=round(settings.reconnect_most_s * 1000),
+            min_connected_time_to_reset_reconnect_delay_ms=10_000,
+            **callbacks,
+        )
+    except AwsCrtError as err:
+        raise ConfigError(
+            f"{identity.certificate}, {identity.private_key} or {identity.ca}: "
+            f"the MQTT client cannot use it: {err.name}"
+        ) from err

@@ -1,0 +1,106 @@
+"""TOML tables to dataclasses: unknown keys are refused, and every error names file and key."""
+
+import difflib
+import tomllib
+import types
+from collections.abc import Iterable, Mapping
+from dataclasses import MISSING, Field, fields, is_dataclass
+from pathlib import Path
+from typing import Any, TypeVar, Union, cast, get_args, get_origin, get_type_hints
+
+from sightline.errors import ConfigError
+
+T = TypeVar("T")
+Toml = Any  # what tomllib gives; narrowed here and nowhere else
+
+_EXPECTED = {
+    str: "a text in quotes",
+    Path: "a path in quotes",
+    int: "a whole number",
+    float: "a number",
+    bool: "true or false",
+}
+
+
+def read(kind: type[T], path: Path) -> T:
+    """Read *kind*, a dataclass of scalars, lists and further dataclasses, from *path*.
+
+    Raises:
+        ConfigError: It says the file, the key in it, and what was expected there.
+    """
+    try:
+        table = tomllib.loads(path.read_text(encoding="utf-8"))
+    except FileNotFoundError as err:
+        raise ConfigError(f"{path}: no such file; give the device's with --config FILE") from err
+    except OSError as err:
+        raise ConfigError(f"{path}: cannot be read: {err.strerror or err}") from err
+    except UnicodeDecodeError as err:
+        raise ConfigError(f"{path}: is not UTF-8 text, so it cannot be TOML") from err
+    except tomllib.TOMLDecodeError as err:
+        raise ConfigError(f"{path}: is not TOML: {err}") from err
+    try:
+        return cast(T, _load_table(kind, table, ""))
+    except ConfigError as err:
+        raise ConfigError(f"{path}: {err}") from err
+
+
+def _load_table(kind: type[object], table: Mapping[str, Toml], section: str) -> object:
+    known = {each.name: each for each in fields(cast(Any, kind))}
+    for key in table:
+        if key not in known:
+            raise ConfigError(f"{_place(section, key)}: no such key{_nearest(key, known)}")
+    hints = get_type_hints(kind)
+    arguments = {}
+    for name, each in known.items():
+        place = _place(section, name)
+        if name in table:
+            arguments[name] = _load(hints[name], table[name], place)
+        elif _required(each):
+            what = "section" if is_dataclass(hints[name]) else "key"
+            raise ConfigError(f"{place}: this {what} is missing")
+    try:
+        return kind(**arguments)
+    except ConfigError as err:
+        raise ConfigError(f"[{section}] {err}" if section else str(err)) from err
+
+
+def _load(kind: Any, value: Toml, place: str) -> object:
+    origin, args = get_origin(kind), get_args(kind)
+    if is_dataclass(kind):
+        if not isinstance(value, dict):
+            raise ConfigError(f"{place}: expected a section, got {_shown(value)}")
+        return _load_table(cast(type[object], kind), value, place.strip("[]"))
+    if origin in (Union, types.UnionType):
+        (kind,) = [arg for arg in args if arg is not type(None)]
+        return _load(kind, value, place)
+    if origin is tuple:
+        if not isinstance(value, list):
+            raise ConfigError(f"{place}: expected a list, got {_shown(value)}")
+        return tuple(_load(args[0], item, f"{place}[{i}]") for i, item in enumerate(value))
+    return _load_scalar(kind, value, place)
+
+
+def _load_scalar(kind: type[object], value: Toml, place: str) -> object:
+    given = float if kind is float and type(value) is int else type(value)
+    if given is not (str if kind is Path else kind):  # bool is an int to Python, not to us
+        raise ConfigError(f"{place}: expected {_EXPECTED[kind]}, got {_shown(value)}")
+    return kind(value) if kind in (Path, float) else value
+
+
+def _place(section: str, key: str) -> str:
+    return f"[{section}] {key}" if section else key
+
+
+def _nearest(key: str, known: Iterable[str]) -> str:
+    names = list(known)
+    near = difflib.get_close_matches(key, names, n=1)
+    return f"; did you mean {near[0]!r}?" if near else f"; there are {', '.join(names)}"
+
+
+def _required(each: "Field[Any]") -> bool:
+    return each.default is MISSING and each.default_factory is MISSING
+
+
+def _shown(value: Toml) -> str:
+    text = ascii(value)
+    return text if len(text) <= 60 else text[:57] + "..."

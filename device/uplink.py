@@ -1,0 +1,134 @@
+"""From the spool to the bucket and the broker: upload, publish the reference, wait for the result.
+
+Doing any of it twice does no harm: the bucket keeps the first upload of a key, and the cloud
+answers a frame's second reference with its first result.
+"""
+
+import logging
+import threading
+import time
+from collections.abc import Callable
+
+from device.backoff import Backoff
+from device.frame_store import FrameStore
+from device.journal import Journal
+from device.link import Link
+from device.pending import Pending
+from device.spool import Spool, SpooledFrame
+from sightline.errors import ConfigError, TransportError
+from sightline.messages import FrameCaptured, encode
+from sightline.topics import topic
+
+log = logging.getLogger(__name__)
+
+# A right that was granted a moment ago reaches all of AWS's machines within seconds.
+REFUSALS = 4
+
+
+class Uplink:
+    """Sends what is in a spool. `run` may be run by several threads at once."""
+
+    def __init__(
+        self,
+        device: str,
+        spool: Spool,
+        store: FrameStore,
+        link: Link,
+        pending: Pending,
+        journal: Journal,
+        *,
+        backoff: Backoff | None = None,
+        clock: Callable[[], float] = time.monotonic,
+    ) -> None:
+        self._topic = topic(device, "frames")
+        self._spool = spool
+        self._store = store
+        self._link = link
+        self._pending = pending
+        self._journal = journal
+        self._backoff = backoff or Backoff()
+        self._clock = clock
+        self._refusals = 0
+        self._said: str | None = None
+        link.on_connected(self._backoff.wake)
+
+    def run(self, stop: threading.Event) -> None:
+        """Send until *stop* is set.
+
+        Raises:
+            ConfigError: The store refuses everything, and will go on to.
+        """
+        while not stop.is_set():
+            self.step(wait_s=0.1)
+
+    def close(self) -> None:
+        """Let nobody wait to try again any more. Set `run`'s *stop* before."""
+        self._backoff.close()
+
+    def step(self, *, wait_s: float = 0.0) -> None:
+        """Send one frame, if there is one within *wait_s* and it may be in flight."""
+        for frame_id in self._pending.overdue(self._clock()):
+            self._journal.count("dropped")
+            log.warning(
+                "gave up on frame %s: nobody answered; is the cloud's side running?", frame_id
+            )
+        if not self._pending.place(wait_s):
+            return
+        frame = self._spool.take(wait_s)
+        if frame is None:
+            self._pending.leave()
+            return
+        try:
+            self._send(frame)
+        except TransportError as err:
+            self._postpone(frame, err)
+        except ConfigError as err:
+            self._refusals += 1
+            self._postpone(frame, err)
+            if self._refusals >= REFUSALS:
+                raise
+        else:
+            self._refusals = 0
+            self._said = None
+            self._backoff.succeeded()
+
+    def _send(self, frame: SpooledFrame) -> None:
+        begun_s = self._clock()
+        stages_ms = {
+            "encode": frame.encode_ms,
+            "spool": (begun_s - frame.captured_s) * 1000 - frame.encode_ms,
+        }
+        if frame.state == "captured":
+            self._store.put(frame.key, frame.jpeg, frame.sha256)
+            self._spool.mark(frame.frame_id, "uploaded")
+            self._journal.count("uploaded")
+        published_s = self._clock()
+        stages_ms["upload"] = (published_s - begun_s) * 1000
+        self._pending.expect(frame, stages_ms, published_s)  # before: the result can overtake
+        self._link.publish(self._topic, encode(reference(frame)))
+        self._spool.mark(frame.frame_id, "published")
+        self._pending.acknowledged(frame.frame_id, (self._clock() - published_s) * 1000)
+        self._journal.count("published")
+
+    def _postpone(self, frame: SpooledFrame, err: Exception) -> None:
+        self._pending.forget(frame.frame_id)
+        self._spool.release(frame.frame_id)
+        wait_s = self._backoff.failed()
+        # Not at each of many attempts: what is lost, if anything, is said when it is dropped.
+        level = logging.DEBUG if str(err) == self._said else logging.WARNING
+        self._said = str(err)
+        log.log(level, "%s; trying again in %.1f s", err, wait_s)
+        self._backoff.wait(wait_s)
+
+
+def reference(frame: SpooledFrame) -> FrameCaptured:
+    """Write the reference to a frame that lies in the bucket."""
+    return FrameCaptured(
+        key=frame.key,
+        frame_id=frame.frame_id,
+        captured_at=frame.captured_at,
+        width=frame.width,
+        height=frame.height,
+        bytes=frame.size,
+        sha256=frame.sha256,
+    )

@@ -1,0 +1,245 @@
+"""The whole agent in one process, with the adapters that ship for that."""
+
+import threading
+from collections.abc import Callable
+from dataclasses import replace
+from datetime import UTC, datetime
+from pathlib import Path
+
+import cv2
+import pytest
+
+from device.agent import Agent
+from device.camera import Camera
+from device.folder_camera import FolderCamera
+from device.frame_store import FolderStore, FrameStore
+from device.local_link import LocalLink
+from device.memory_spool import MemorySpool
+from device.results import Outcome
+from device.settings import SpoolSettings, StatusSettings
+from sightline.errors import CameraError, ConfigError, TransportError
+from sightline.messages import Command, DeviceStatus, FrameCaptured, decode, encode
+from sightline.topics import topic
+from tests.device.fakes import (
+    ADA,
+    DEADLINE_S,
+    Cloud,
+    EndlessCamera,
+    MemoryStore,
+    UnreliableLink,
+    image,
+    recognized,
+    settings,
+    until,
+)
+
+
+class Running:
+    """An agent in a thread of its own."""
+
+    def __init__(self, agent: Agent) -> None:
+        self.agent, self.stop = agent, threading.Event()
+        self.error: BaseException | None = None
+        self._thread = threading.Thread(target=self._run, daemon=True)
+        self._thread.start()
+
+    def _run(self) -> None:
+        try:
+            self.agent.run(self.stop)
+        except (ConfigError, CameraError) as err:
+            self.error = err
+
+    def join(self) -> None:
+        self._thread.join(DEADLINE_S)
+        assert not self._thread.is_alive()
+
+
+def agent_of(
+    camera: Camera,
+    store: FrameStore,
+    link: LocalLink,
+    observer: Callable[[Outcome], None] = lambda _: None,
+    frames: int | None = None,
+    **uplink: float,
+) -> Agent:
+    return Agent(
+        settings(**uplink), camera, MemorySpool(), store, link, observers=[observer], frames=frames
+    )
+
+
+def statuses(link: LocalLink) -> list[DeviceStatus]:
+    heard: list[DeviceStatus] = []
+    link.subscribe("sightline/v1/+/status", lambda _, p: heard.append(decode(DeviceStatus, p)))
+    return heard
+
+
+def test_every_picture_of_a_folder_is_stored_answered_and_told_of(tmp_path: Path) -> None:
+    pictures, stored = tmp_path / "pictures", tmp_path / "stored"
+    pictures.mkdir()
+    for i in range(5):
+        cv2.imwrite(str(pictures / f"{i}.png"), image(40 * i))
+    link, outcomes = LocalLink(), list[Outcome]()
+    cloud = Cloud(link, ADA)
+    agent = agent_of(FolderCamera(pictures), FolderStore(stored), link, outcomes.append)
+
+    agent.run(threading.Event())
+
+    assert len(cloud.references) == len(outcomes) == 5
+    for reference in cloud.references:
+        back = cv2.imread(str(stored / reference.key))
+        assert back is not None
+        assert (reference.height, reference.width) == back.shape[:2]
+        assert reference.bytes == (stored / reference.key).stat().st_size
+    summary = agent.summary()
+    assert (summary.captured, summary.uploaded, summary.published, summary.answered) == (5, 5, 5, 5)
+    assert (summary.dropped, summary.unanswered, summary.people) == (0, 0, {"Ada Lovelace": 5})
+    assert {"encode", "spool", "upload", "publish", "answer", "total"} <= set(summary.stages)
+
+
+def test_results_that_come_twice_are_counted_once() -> None:
+    link = LocalLink()
+    Cloud(link, ADA, times=2)
+    agent = agent_of(EndlessCamera(), MemoryStore(), link, frames=3)
+
+    agent.run(threading.Event())
+
+    assert (agent.summary().answered, agent.summary().repeated) == (3, 3)
+
+
+def test_no_frame_is_lost_while_the_network_is_away_for_a_moment() -> None:
+    link = UnreliableLink(failures=2)
+    Cloud(link)
+    store = MemoryStore(TransportError("no network"))
+    agent = agent_of(EndlessCamera(), store, link, frames=4)
+
+    agent.run(threading.Event())
+
+    assert (agent.summary().answered, agent.summary().dropped) == (4, 0)
+    assert len(store.frames) == 4
+
+
+def test_capture_goes_on_while_nothing_can_be_sent_and_the_oldest_are_dropped() -> None:
+    held = threading.Event()
+
+    class Stuck:
+        def put(self, key: str, jpeg: bytes, sha256: str) -> None:
+            held.wait(DEADLINE_S)
+            raise TransportError("stuck")
+
+    chosen = replace(settings(), spool=SpoolSettings(max_frames=3))
+    camera = EndlessCamera()
+    agent = Agent(chosen, camera, MemorySpool(max_frames=3), Stuck(), LocalLink())
+    running = Running(agent)
+    until(lambda: agent.summary().dropped >= 5)
+    running.stop.set()
+    held.set()
+    running.join()
+
+    summary = agent.summary()
+    assert summary.captured == summary.dropped + summary.unanswered
+    assert running.error is None
+
+
+def test_a_stop_says_how_many_were_left_unanswered(caplog: pytest.LogCaptureFixture) -> None:
+    link = LocalLink()  # with nobody to answer
+    heard = statuses(link)
+    agent = agent_of(EndlessCamera(), MemoryStore(), link, stop_timeout_s=0.05)
+    running = Running(agent)
+    until(lambda: agent.summary().published >= 2)
+    running.stop.set()
+    running.join()
+
+    assert agent.summary().unanswered >= 2
+    assert "left unanswered" in caplog.text
+    assert (heard[-1].state, heard[-1].detail) == ("offline", "stopped")
+    assert heard[-1].counters is not None
+    assert heard[-1].counters.published >= 2
+
+
+def test_what_is_in_flight_when_told_to_stop_is_waited_for() -> None:
+    link, references = LocalLink(), list[FrameCaptured]()
+    link.subscribe(
+        "sightline/v1/+/frames", lambda _, p: references.append(decode(FrameCaptured, p))
+    )
+    agent = agent_of(EndlessCamera(), MemoryStore(), link, stop_timeout_s=DEADLINE_S, frames=1)
+    running = Running(agent)
+    until(lambda: agent.summary().published == 1)
+    running.stop.set()
+    answer = recognized(references[0].frame_id, ADA)
+    link.publish(topic("front-door", "results"), encode(answer))
+    running.join()
+
+    assert (agent.summary().answered, agent.summary().unanswered) == (1, 0)
+
+
+def test_frames_answered_before_the_camera_fails_are_told_of() -> None:
+    link = LocalLink()
+    Cloud(link, ADA)
+    camera = EndlessCamera(fail_after=2, error=CameraError("camera source usb:0: gone"))
+    agent = agent_of(camera, MemoryStore(), link, stop_timeout_s=DEADLINE_S)
+
+    with pytest.raises(CameraError, match="usb:0: gone"):
+        agent.run(threading.Event())
+
+    assert agent.summary().answered == 2
+    assert not camera.is_open
+
+
+def test_a_bug_in_a_thread_is_not_swallowed() -> None:
+    camera = EndlessCamera(fail_after=0, error=ZeroDivisionError("a bug"))
+    with pytest.raises(ZeroDivisionError):
+        agent_of(camera, MemoryStore(), LocalLink()).run(threading.Event())
+
+
+def test_finish_ends_the_capture_and_waits_for_the_answers() -> None:
+    link = LocalLink()
+    Cloud(link)
+    agent = agent_of(EndlessCamera(), MemoryStore(), link)
+    running = Running(agent)
+    until(lambda: agent.summary().answered >= 1)
+    agent.finish()
+    running.join()
+
+    summary = agent.summary()
+    assert summary.captured == summary.answered
+
+
+def test_it_says_that_it_is_online_and_how_it_is_doing() -> None:
+    link = LocalLink()
+    Cloud(link)
+    heard = statuses(link)
+    chosen = replace(settings(), status=StatusSettings(every_s=1))
+    agent = Agent(chosen, EndlessCamera(), MemorySpool(), MemoryStore(), link)
+    running = Running(agent)
+    until(lambda: len(heard) >= 1)
+    assert (heard[0].state, heard[0].device, heard[0].paused) == ("online", "front-door", False)
+    running.stop.set()
+    running.join()
+    late: list[DeviceStatus] = statuses(link)
+    assert [each.state for each in late] == ["offline"]  # retained
+
+
+def test_it_obeys_commands_and_tells_its_status() -> None:
+    link = LocalLink()
+    Cloud(link)
+    heard = statuses(link)
+    agent = agent_of(EndlessCamera(), MemoryStore(), link)
+    running = Running(agent)
+
+    def order(command: Command) -> None:
+        link.publish(topic("front-door", "commands"), encode(command))
+
+    order(Command(command="pause"))
+    until(lambda: bool(heard and heard[-1].paused))
+    paused_at = agent.summary().captured
+    order(Command(command="resume", expires_at=datetime(2000, 1, 1, tzinfo=UTC)))
+    order(Command(command="capture"))
+    until(lambda: agent.summary().captured > paused_at)
+    order(Command(command="identify-yourself"))
+    link.publish(topic("front-door", "commands"), b'{"command": "explode"}')
+    assert heard[-1].paused
+    order(Command(command="resume"))
+    until(lambda: heard[-1].paused is False)
+    running.stop.set()
+    running.join()
+    assert running.error is None

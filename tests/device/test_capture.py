@@ -1,0 +1,138 @@
+import threading
+
+import cv2
+import numpy as np
+import pytest
+
+from device import jpeg
+from device.camera import Captured
+from device.capture import Capture, Schedule
+from sightline.errors import CameraError
+from tests.device.fakes import EndlessCamera, image, until
+
+
+def test_a_schedule_keeps_its_beat() -> None:
+    time = [0.0]
+    schedule = Schedule(0.5, clock=lambda: time[0])
+    assert schedule.remaining_s() == 0
+    schedule.taken()
+    time[0] = 0.1
+    assert schedule.remaining_s() == pytest.approx(0.4)
+    time[0] = 0.6  # late by 0.1, which the next frame is not
+    schedule.taken()
+    assert schedule.remaining_s() == pytest.approx(0.4)
+
+
+def test_frames_missed_are_not_made_up_for() -> None:
+    time = [0.0]
+    schedule = Schedule(0.5, clock=lambda: time[0])
+    schedule.taken()
+    time[0] = 60.0
+    schedule.taken()
+    schedule.taken()
+    assert schedule.remaining_s() == pytest.approx(0.5)
+
+
+def test_a_frame_can_be_wanted_at_once() -> None:
+    schedule = Schedule(3600)
+    schedule.taken()
+    schedule.at_once()
+    schedule.pause(3600)  # would wait an hour, if it did not heed that
+    assert schedule.remaining_s() == 0
+    schedule.taken()
+    assert schedule.remaining_s() > 0
+
+
+def test_a_stopped_schedule_lets_nobody_wait_again() -> None:
+    schedule = Schedule(3600)
+    schedule.stop()
+    for _ in range(2):
+        schedule.taken()
+        schedule.pause(3600)
+        assert schedule.remaining_s() == 0
+
+
+def test_no_more_frames_are_taken_than_asked_for_and_the_camera_is_let_go_of() -> None:
+    camera, kept = EndlessCamera(), list[Captured]()
+    Capture(camera, Schedule(0.001), kept.append, limit=3).run()
+
+    assert len(kept) == 3
+    assert not camera.is_open
+
+
+def test_the_camera_is_let_go_of_when_it_fails() -> None:
+    camera = EndlessCamera(fail_after=2, error=CameraError("gone"))
+    with pytest.raises(CameraError):
+        Capture(camera, Schedule(0.001), lambda _: None).run()
+
+    assert not camera.is_open
+
+
+def test_a_stop_ends_the_wait_for_the_next_frame() -> None:
+    kept = threading.Event()
+    capture = Capture(EndlessCamera(), Schedule(3600), lambda _: kept.set())
+    thread = threading.Thread(target=capture.run)
+    thread.start()
+    assert kept.wait(10)
+    capture.stop()
+    thread.join(10)
+
+    assert not thread.is_alive()
+
+
+def test_while_paused_frames_are_taken_and_thrown_away_but_for_one_that_is_asked_for() -> None:
+    camera, kept = EndlessCamera(), list[Captured]()
+    capture = Capture(camera, Schedule(0.001), kept.append)
+    capture.pause(True)
+    capture.step()
+    assert (camera.taken, len(kept), capture.paused) == (1, 0, True)
+    capture.now()
+    capture.step()
+    capture.step()
+    assert len(kept) == 1
+    capture.pause(False)
+    capture.step()
+    assert len(kept) == 2
+
+
+def test_an_asked_for_frame_does_not_wait_for_the_interval() -> None:
+    kept = list[Captured]()
+    capture = Capture(EndlessCamera(), Schedule(3600), kept.append)
+    thread = threading.Thread(target=capture.run)
+    thread.start()
+    until(lambda: len(kept) == 1)
+    capture.now()
+    until(lambda: len(kept) == 2)
+    capture.stop()
+    thread.join(10)
+
+
+@pytest.mark.parametrize(
+    ("given", "fitted"),
+    [
+        ((640, 480), (640, 480)),
+        ((2560, 1440), (1280, 720)),
+        ((720, 1280), (405, 720)),
+        ((1, 9000), (1, 720)),
+    ],
+)
+def test_a_frame_is_shrunk_to_fit_and_never_enlarged(
+    given: tuple[int, int], fitted: tuple[int, int]
+) -> None:
+    shrunk = jpeg.fit(image(7, *given), 1280, 720)
+
+    assert (shrunk.shape[1], shrunk.shape[0]) == fitted
+
+
+def test_a_jpeg_holds_what_was_taken() -> None:
+    blue = np.zeros((48, 64, 3), np.uint8)
+    blue[..., 0] = 200
+    data = jpeg.encode(blue, 95)
+    back = cv2.imdecode(np.frombuffer(data, np.uint8), cv2.IMREAD_COLOR)
+
+    assert np.abs(back.astype(int) - blue).max() < 12
+
+
+def test_what_is_no_image_is_the_cameras_fault() -> None:
+    with pytest.raises(CameraError, match="shape"):
+        jpeg.encode(np.zeros((0, 0, 3), np.uint8), 85)

@@ -1,0 +1,93 @@
+"""The command itself, as far as it goes without a broker."""
+
+import signal
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from device.__main__ import camera_of, main
+from device.clip_camera import ClipCamera
+from device.folder_camera import FolderCamera
+from device.opencv_camera import LiveCamera
+from device.pi_camera import PiCamera
+from device.settings import CameraSettings
+from tests.device.authority import Authority
+from tests.device.test_settings import WHOLE
+
+
+@pytest.fixture(autouse=True)
+def signals() -> Iterator[None]:
+    before = {each: signal.getsignal(each) for each in (signal.SIGINT, signal.SIGTERM)}
+    yield
+    for each, handler in before.items():
+        signal.signal(each, handler)
+
+
+@pytest.fixture
+def config(tmp_path: Path) -> Path:
+    device = Authority(tmp_path, "ca").issue("certificate")
+    path = tmp_path / "device.toml"
+    path.write_text(WHOLE.replace("/secret/private.key", str(device.private_key)))
+    return path
+
+
+def test_a_missing_configuration_is_one_line_and_exit_status_2(
+    capsys: pytest.CaptureFixture[str], tmp_path: Path
+) -> None:
+    assert main(["--config", str(tmp_path / "none.toml")]) == 2
+
+    err = capsys.readouterr().err
+    assert err.startswith("device: ")
+    assert err.count("\n") == 1
+
+
+def test_a_key_that_others_can_read_is_refused_before_anything_starts(
+    capsys: pytest.CaptureFixture[str], config: Path
+) -> None:
+    (config.parent / "certificate.key").chmod(0o644)
+
+    assert main(["--config", str(config)]) == 2
+    assert "chmod 600" in capsys.readouterr().err
+
+
+def test_a_report_that_cannot_be_written_is_told_before_anything_starts(
+    capsys: pytest.CaptureFixture[str], config: Path
+) -> None:
+    assert main(["--config", str(config), "--report", "/no/such/folder/x"]) == 2
+    assert "--report /no/such/folder/x" in capsys.readouterr().err
+
+
+def test_a_hook_that_is_no_program_is_told_before_anything_starts(
+    capsys: pytest.CaptureFixture[str], config: Path
+) -> None:
+    config.write_text(config.read_text().replace('"/bin/cat"', '"/no/such/hook"'))
+
+    assert main(["--config", str(config)]) == 2
+    assert "/no/such/hook" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(
+    "wrong", [["--frames", "0"], ["--seconds", "-1"], ["--seconds", "nan"], ["--no"]]
+)
+def test_wrong_arguments_are_exit_status_2(wrong: list[str]) -> None:
+    with pytest.raises(SystemExit) as caught:
+        main(wrong)
+    assert caught.value.code == 2
+
+
+def test_help_names_every_option(capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(SystemExit) as caught:
+        main(["--help"])
+    assert caught.value.code == 0
+    out = capsys.readouterr().out
+    for option in ("--config", "--frames", "--seconds", "--json", "--report", "--verbose"):
+        assert option in out
+
+
+def test_the_camera_is_chosen_by_its_source(tmp_path: Path) -> None:
+    chosen = {
+        source: type(camera_of(CameraSettings(source=source)))
+        for source in ("picamera2", "usb:0", "rtsp://camera/1", str(tmp_path), str(tmp_path / "a"))
+    }
+    assert list(chosen.values()) == [PiCamera, LiveCamera, LiveCamera, FolderCamera, ClipCamera]

@@ -1,0 +1,256 @@
+import json
+from dataclasses import replace
+from datetime import timedelta
+from pathlib import Path
+
+import pytest
+
+from device.journal import Journal, percentile
+from device.lines import GREEN, PLAIN, lines, machine_line, summary_lines
+from device.local_link import LocalLink
+from device.memory_spool import MemorySpool
+from device.pending import Pending
+from device.report import Report
+from device.results import Outcome, Results
+from sightline.errors import ConfigError
+from sightline.messages import FrameRecognized, FrameRejected, Person, encode
+from sightline.topics import topic
+from tests.device.fakes import ADA, NOON, recognized, spooled
+
+REJECTED = FrameRejected(
+    frame_id=None, device="front-door", reason="not_json", detail="not JSON", key=None
+)
+
+
+class Rig:
+    def __init__(self) -> None:
+        self.link, self.spool, self.journal = LocalLink(), MemorySpool(), Journal()
+        self.pending = Pending(self.spool, places=4, timeout_s=30, attempts=2)
+        self.outcomes: list[Outcome] = []
+        self.results = Results(
+            self.pending,
+            self.journal,
+            [self.outcomes.append],
+            clock=lambda: 1.231,
+            now=lambda: NOON + timedelta(milliseconds=7),
+        )
+        self.results.listen(self.link, "front-door")
+
+    def sent(self) -> str:
+        frame = replace(spooled(), captured_s=1.0)
+        self.spool.put(frame)
+        self.spool.take(0)
+        assert self.pending.place(0)
+        self.pending.expect(frame, {"upload": 10.0}, 1.1)
+        self.pending.acknowledged(frame.frame_id, 2.0)
+        return frame.frame_id
+
+    def receive(self, message: FrameRecognized | FrameRejected) -> Outcome:
+        channel = "results" if isinstance(message, FrameRecognized) else "errors"
+        self.link.publish(topic("front-door", channel), encode(message))  # type: ignore[arg-type]
+        assert self.results.step()
+        return self.outcomes[-1]
+
+
+def test_a_result_is_matched_to_its_frame_and_its_latencies() -> None:
+    rig = Rig()
+    frame_id = rig.sent()
+
+    outcome = rig.receive(recognized(frame_id, ADA))
+
+    assert outcome.new
+    assert outcome.key is not None
+    assert frame_id in outcome.key
+    assert outcome.stages_ms == pytest.approx(
+        {"upload": 10, "publish": 2, "answer": 131, "total": 231, "delivery": 7, "cloud.detect": 24}
+    )
+    assert rig.spool.depth() == 0
+    summary = rig.journal.summary()
+    assert (summary.answered, summary.faces) == (1, 1)
+    assert (summary.decisions, summary.people) == ({"known": 1}, {"Ada Lovelace": 1})
+    assert summary.stages["total"].p50_ms == 231
+
+
+def test_a_second_delivery_is_told_but_not_counted_as_new() -> None:
+    rig = Rig()
+    frame_id = rig.sent()
+    rig.receive(recognized(frame_id, ADA))
+
+    assert not rig.receive(recognized(frame_id, ADA)).new
+    assert not rig.receive(recognized(frame_id, ADA, repeat=True)).new
+    summary = rig.journal.summary()
+    assert (summary.answered, summary.faces, summary.repeated) == (1, 1, 2)
+
+
+def test_a_repeated_result_is_new_to_who_never_got_the_first() -> None:
+    rig = Rig()
+
+    assert rig.receive(recognized(rig.sent(), ADA, repeat=True)).new
+    assert rig.journal.summary().answered == 1
+
+
+def test_the_result_of_somebody_elses_reference_is_told_and_not_counted_as_an_answer() -> None:
+    rig = Rig()
+
+    outcome = rig.receive(recognized("typed-in-the-test-client", ADA))
+
+    assert (outcome.new, outcome.key) == (True, None)
+    assert "total" not in outcome.stages_ms
+    assert (rig.journal.summary().answered, rig.journal.summary().faces) == (0, 1)
+    assert not rig.receive(recognized("of-yesterday", ADA, repeat=True)).new
+
+
+def test_a_rejection_answers_its_frame() -> None:
+    rig = Rig()
+    frame_id = rig.sent()
+
+    outcome = rig.receive(replace(REJECTED, frame_id=frame_id, reason="no_such_object"))
+
+    assert (outcome.new, rig.spool.depth()) == (True, 0)
+    assert rig.journal.summary().rejected == 1
+
+
+def test_rejections_without_a_frame_are_each_new() -> None:
+    rig = Rig()
+
+    assert rig.receive(REJECTED).new
+    assert rig.receive(REJECTED).new
+
+
+def test_a_strangers_message_is_ignored(caplog: pytest.LogCaptureFixture) -> None:
+    rig = Rig()
+    rig.link.publish(topic("front-door", "results"), b"{]")
+    rig.link.publish(topic("front-door", "errors"), b"{}")
+
+    assert rig.results.step()
+    assert rig.results.step()
+    assert not rig.results.step()
+    assert rig.outcomes == []
+    assert caplog.text.count("ignored a message") == 2
+
+
+def outcome_of(message: FrameRecognized | FrameRejected, **changed: object) -> Outcome:
+    outcome = Outcome(
+        message=message,
+        payload=encode(message),
+        received_at=NOON,
+        new=True,
+        key=None,
+        stages_ms={"total": 231.4},
+    )
+    return replace(outcome, **changed)  # type: ignore[arg-type]
+
+
+def test_a_known_persons_line_has_all_that_was_decided_by() -> None:
+    (line,) = lines(outcome_of(recognized("a", ADA)), colour=False)
+
+    decided = "Ada Lovelace  known  0.41 < 0.55 (next +0.34)"
+    assert line == f'12:00:00.000  {decided}  {{"major": "Mathematics"}}  231 ms'
+
+
+def test_each_face_has_its_line_and_what_was_not_decided_says_why() -> None:
+    nobody = {"person": None, "margin": None}
+    faces = (
+        replace(ADA, decision="unknown", distance=0.72, **nobody),
+        replace(ADA, decision="unsure", person=None, distance=0.54, margin=0.01),
+        replace(
+            ADA, decision="too_small", box=(1, 2, 31, 40), distance=None, threshold=None, **nobody
+        ),
+        replace(ADA, decision="blurred", distance=None, threshold=None, **nobody),
+    )
+
+    written = lines(outcome_of(recognized("a", *faces)), colour=False)
+
+    assert [line.removeprefix("12:00:00.000  ") for line in written] == [
+        "nobody enrolled  0.72 ≥ 0.55  231 ms",
+        "unsure  0.54 < 0.55 (next +0.01)  231 ms",
+        "too small to judge  31×40 px  231 ms",
+        "too blurred to judge  96×118 px  231 ms",
+    ]
+
+
+def test_an_empty_frame_a_rejection_and_a_repeat_have_their_lines() -> None:
+    assert lines(outcome_of(recognized("a")), colour=False) == [
+        "12:00:00.000  nobody in view  231 ms"
+    ]
+    assert lines(outcome_of(recognized("a"), new=False, stages_ms={}), colour=False) == [
+        "12:00:00.000  nobody in view  (again)"
+    ]
+    assert lines(outcome_of(REJECTED, stages_ms={}), colour=False) == [
+        "12:00:00.000  rejected: not_json: not JSON"
+    ]
+
+
+def test_colour_is_put_around_the_line() -> None:
+    (line,) = lines(outcome_of(recognized("a", ADA)), colour=True)
+    assert line.startswith(GREEN)
+    assert line.endswith(PLAIN)
+
+
+def test_a_name_cannot_steer_the_terminal() -> None:
+    person = Person(id="x", name="\033[2JEve\x9b", record={"\033": "\x07"})
+    (line,) = lines(outcome_of(recognized("a", replace(ADA, person=person))), colour=False)
+    assert line.isprintable()
+
+
+def test_a_machines_line_has_the_result_as_it_came() -> None:
+    message = recognized("a", ADA)
+    line = json.loads(machine_line(outcome_of(message)))
+
+    assert line["result"] == json.loads(encode(message))
+    assert (line["kind"], line["new"], line["latencies_ms"]) == (
+        "recognized",
+        True,
+        {"total": 231.4},
+    )
+
+
+def test_the_report_has_each_result_and_the_summary_last(tmp_path: Path) -> None:
+    path = tmp_path / "report.jsonl"
+    with Report(path) as report:
+        report.result(outcome_of(recognized("a", ADA)))
+        assert path.read_text().count("\n") == 1  # while it is still open
+        report.result(outcome_of(REJECTED))
+        report.summary(Journal().summary())
+
+    kinds = [json.loads(line)["kind"] for line in path.read_text().splitlines()]
+    assert kinds == ["recognized", "rejected", "summary"]
+
+
+def test_a_report_that_cannot_be_written_is_named(tmp_path: Path) -> None:
+    with pytest.raises(ConfigError, match="--report"):
+        Report(tmp_path / "no" / "such" / "folder")
+
+
+def test_a_full_disk_ends_the_report_and_nothing_else(caplog: pytest.LogCaptureFixture) -> None:
+    with Report(Path("/dev/full")) as report:
+        report.result(outcome_of(recognized("a", ADA)))
+        report.result(outcome_of(recognized("b", ADA)))
+
+    assert caplog.text.count("the report ends here") == 1
+    assert "No space left" in caplog.text
+
+
+def test_percentiles_are_values_that_occurred() -> None:
+    values = [float(i) for i in range(1, 21)]
+    assert (percentile(values, 0.5), percentile(values, 0.95), percentile([3.0], 0.95)) == (
+        10,
+        19,
+        3,
+    )
+
+
+def test_a_summary_for_people_names_what_went_wrong() -> None:
+    journal = Journal()
+    journal.count("captured", 5)
+    journal.count("dropped", 2)
+    journal.decided("too_small", None)
+    journal.decided("known", "Ada Lovelace")
+    journal.took({"total": 231.0})
+
+    text = "\n".join(summary_lines(journal.summary()))
+
+    assert "5 frames captured, 0 answered, 2 dropped" in text
+    assert "2 faces: 1 too small, 1 known" in text
+    assert "Ada Lovelace: 1" in text
+    assert "total" in text
