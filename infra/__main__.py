@@ -1,0 +1,7 @@
+"""`python -m infra`, which `./run` calls."""
+
+import sys
+
+from infra.cli import main
+
+sys.exit(main())

@@ -1,0 +1,258 @@
+"""`people …`: who is enrolled."""
+
+import json
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+from rich.markup import escape
+from rich.progress import Progress
+
+from cloud.enrolment import Outcome
+from cloud.people import Addition, Entry, People
+from cloud.photos import folders_in, read_photos
+from cloud.records import read_record, read_records
+from infra.cli.console import err, out, print_json, print_table, say
+from infra.cli.context import target
+from infra.enrolling import open_people
+from sightline.errors import ConfigError
+from sightline.wire import write_time
+
+app = typer.Typer(help="Who is enrolled: add, list, show, remove.", no_args_is_help=True)
+
+AsJson = Annotated[bool, typer.Option("--json", help="JSON, for a program to read.")]
+Force = Annotated[bool, typer.Option(help="Take a face even if it looks like somebody else's.")]
+Record = Annotated[
+    str | None, typer.Option(metavar="JSON", help='What is known of them: \'{"major": "Maths"}\'.')
+]
+PersonId = Annotated[str, typer.Argument(metavar="ID", help="As `people list` shows it.")]
+
+
+@app.command()
+def add(
+    context: typer.Context,
+    name: Annotated[str, typer.Argument(help="As it is to be shown: 'Grace Hopper'.")],
+    photos: Annotated[
+        list[Path], typer.Argument(metavar="PHOTO...", help="Images, or folders of them.")
+    ],
+    record: Record = None,
+    consent: Annotated[
+        str | None, typer.Option(help="Where it is written down that they agreed.")
+    ] = None,
+    new: Annotated[bool, typer.Option(help="Enrol a namesake, not more photos of them.")] = False,
+    force: Force = False,
+    as_json: AsJson = False,
+) -> None:
+    """Enrol a person from photos, or add photos to one; each photo refused is said with why."""
+    fields = None if record is None else read_record(record)
+    given = read_photos(photos)  # before the networks are loaded: a wrong path shows at once
+    people = open_people(target(context), examine=True)
+    known = () if new else people.find(name)
+    if len(known) > 1:
+        ids = ", ".join(person.id for person in known)
+        raise ConfigError(f"{name!r} may be {ids}; give the id instead of the name, or --new")
+    if known:
+        addition = people.add_photos(known[0].id, given, force=force)
+        if fields is not None:
+            people.set_record(known[0].id, fields)
+        if consent is not None:
+            people.note_consent(known[0].id, consent)
+    else:
+        addition = people.add(name, given, record=fields, consent=consent, force=force)
+    _report(name, addition, more=bool(known), as_json=as_json)
+    if not _enrolled(addition):
+        raise typer.Exit(1)
+
+
+@app.command()
+def add_folder(
+    context: typer.Context,
+    folder: Annotated[Path, typer.Argument(help="A folder a person, named after them.")],
+    force: Force = False,
+    as_json: AsJson = False,
+) -> None:
+    """Enrol everybody in a folder: `ada-lovelace/1.jpg` is a photo of Ada Lovelace.
+
+    A `record.json` beside the photos is their record.
+    """
+    folders = folders_in(folder)
+    people = open_people(target(context), examine=True)
+    refused = 0
+    with Progress(console=err, transient=True) as progress:
+        task = progress.add_task("enrolling", total=len(folders))
+        for each in folders:
+            name = _name_of(each)
+            progress.update(task, description=escape(name))
+            refused += not _add_one(people, each, name, force=force, as_json=as_json)
+            progress.advance(task)
+    if refused:
+        say(f"{refused} of {len(folders)} could not be enrolled")
+        raise typer.Exit(1)
+
+
+@app.command("import")
+def import_records(
+    context: typer.Context,
+    file: Annotated[Path, typer.Argument(help="A list, or a mapping by id, of JSON objects.")],
+    as_json: AsJson = False,
+) -> None:
+    """Take people's records from a JSON file such as student_data.json; twice does no harm."""
+    read = read_records(_text(file))
+    say(f"{file}: {len(read.records)} records, told apart by {read.identified_by}")
+    people = open_people(target(context))
+    added = 0
+    for record in read.records:
+        person, is_new = people.put(record.name, person_id=record.person_id, record=record.record)
+        added += is_new
+        if as_json:
+            print_json({"id": person.id, "name": person.name, "new": is_new})
+    say(f"{added} people new, {len(read.records) - added} brought up to date")
+
+
+@app.command("list")
+def list_people(context: typer.Context, as_json: AsJson = False) -> None:
+    """Show everybody who is enrolled."""
+    entries = open_people(target(context)).all()
+    if as_json:
+        print_json([_json(entry) for entry in entries])
+        return
+    rows = [
+        (
+            entry.person.id,
+            entry.person.name,
+            str(len(entry.faces)),
+            json.dumps(entry.person.record, ensure_ascii=False),
+        )
+        for entry in entries
+    ]
+    print_table(
+        ("id", "name", "photos", "record"),
+        [tuple(map(escape, row)) for row in rows],
+        empty="Nobody is enrolled yet: people add 'Grace Hopper' photo.jpg",
+    )
+
+
+@app.command()
+def show(context: typer.Context, person_id: PersonId, as_json: AsJson = False) -> None:
+    """Show one person: the record, and what is kept of each photo."""
+    entry = open_people(target(context)).get(person_id)
+    if as_json:
+        print_json(_json(entry))
+        return
+    person = entry.person
+    out.print(f"[bold]{escape(person.name)}[/]  ({person.id})")
+    out.print(json.dumps(person.record, ensure_ascii=False, indent=2), markup=False)
+    out.print(f"consent  {person.consent or 'not written down'}", markup=False)
+    out.print(
+        f"enrolled {person.created_at:%Y-%m-%d %H:%M}, changed {person.updated_at:%Y-%m-%d %H:%M}"
+    )
+    rows = [
+        (
+            face.id,
+            face.engine,
+            f"{face.side_px:.0f} px",
+            f"{face.sharpness:.2g}",
+            face.photo_sha256[:12],
+        )
+        for face in entry.faces
+    ]
+    print_table(("face", "engine", "size", "sharpness", "photo"), rows, empty="No photos.")
+
+
+@app.command()
+def remove(
+    context: typer.Context,
+    person_id: PersonId,
+    yes: Annotated[bool, typer.Option("--yes", "-y", help="Do not ask.")] = False,
+) -> None:
+    """Forget a person and all of their faces."""
+    people = open_people(target(context))
+    entry = people.get(person_id)
+    if not yes:
+        typer.confirm(
+            f"Forget {entry.person.name} and {len(entry.faces)} faces?", abort=True, err=True
+        )
+    people.remove(person_id)
+    say(f"forgot {entry.person.name} ({person_id}) and {len(entry.faces)} faces")
+
+
+def _add_one(people: People, folder: Path, name: str, *, force: bool, as_json: bool) -> bool:
+    """Enrol one folder; tells whether the person is enrolled now."""
+    try:
+        record_file = folder / "record.json"
+        fields = read_record(_text(record_file)) if record_file.is_file() else None
+        given = read_photos([folder])
+        known = people.find(name)
+        if known:
+            addition = people.add_photos(known[0].id, given, force=force)
+        else:
+            addition = people.add(name, given, record=fields, force=force)
+    except ConfigError as error:
+        say(f"{name}: {error}")
+        return False
+    _report(name, addition, more=bool(known), as_json=as_json)
+    return _enrolled(addition)
+
+
+def _enrolled(addition: Addition) -> bool:
+    """Tell whether the person is enrolled now; to enrol the same photos twice does no harm."""
+    again = all(outcome.reason == "already_enrolled" for outcome in addition.outcomes)
+    return bool(addition.accepted) or again
+
+
+def _text(path: Path) -> str:
+    try:
+        return path.read_text(encoding="utf-8")
+    except (OSError, UnicodeDecodeError) as error:
+        raise ConfigError(f"{path} cannot be read: {error}") from error
+
+
+def _name_of(folder: Path) -> str:
+    words = folder.name.replace("_", " ").replace("-", " ")
+    return words.title() if words.islower() else folder.name
+
+
+def _report(name: str, addition: Addition, *, more: bool, as_json: bool) -> None:
+    if as_json:
+        print_json(
+            {
+                "id": addition.person.id if addition.person else None,
+                "name": name,
+                "photos": [_outcome(outcome) for outcome in addition.outcomes],
+            }
+        )
+        return
+    for outcome in addition.outcomes:
+        if not outcome.accepted:
+            say(f"refused  {outcome.photo}: {outcome.detail}")
+    if addition.person is None:
+        say(f"{name} is not enrolled: every photo was refused")
+        return
+    photos = f"{addition.accepted} of {len(addition.outcomes)} photos"
+    what = "added to" if more else "enrolled as"
+    say(f"{addition.person.name}: {photos} {what} {addition.person.id}")
+
+
+def _outcome(outcome: Outcome) -> dict[str, Any]:
+    return {
+        "photo": outcome.photo,
+        "accepted": outcome.accepted,
+        "reason": outcome.reason,
+        "detail": outcome.detail,
+    }
+
+
+def _json(entry: Entry) -> dict[str, Any]:
+    person = entry.person
+    return {
+        "id": person.id,
+        "name": person.name,
+        "record": person.record,
+        "consent": person.consent,
+        "created_at": write_time(person.created_at),
+        "updated_at": write_time(person.updated_at),
+        "faces": [
+            {"id": f.id, "engine": f.engine, "side_px": f.side_px, "sharpness": f.sharpness}
+            for f in entry.faces
+        ],
+    }

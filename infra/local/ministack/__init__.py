@@ -1,0 +1,1 @@
+"""MiniStack in its own process and its own virtual environment, on loopback only."""
