@@ -18,6 +18,8 @@ from sightline.errors import ConfigError, TransportError
 log = logging.getLogger(__name__)
 
 _CLOCK = {"RequestTimeTooSkewed", "RequestExpired", "ExpiredToken"}
+# A local stack that was started anew does not know what it gave out before.
+_FORGOTTEN = {"InvalidAccessKeyId", "ExpiredToken", "InvalidToken"}
 _OPERATORS = {
     "NoSuchBucket": "there is no such bucket; set [storage] bucket to the stack's MediaBucket",
     "AccessDenied": "the role behind the role alias may not put this key there; deploy the stack "
@@ -53,6 +55,8 @@ class S3FrameStore:
                 IfNoneMatch="*",  # a second upload of a frame changes nothing
             )
         except ClientError as err:
+            if err.response.get("Error", {}).get("Code") in _FORGOTTEN:
+                self._forget()
             problem = refusal(err, self._settings.bucket)
             if problem is not None:
                 raise problem from err
@@ -69,6 +73,11 @@ class S3FrameStore:
             ConfigError: It refuses.
         """
         self._connected()
+
+    def _forget(self) -> None:
+        """Ask for other credentials next time: who gave these has forgotten them, or their hour."""
+        with self._lock:
+            self._client = None
 
     def _where(self) -> str:
         return f"bucket {self._settings.bucket} at {self._settings.s3_endpoint or 'S3'}"
