@@ -1,8 +1,9 @@
 """Watch a camera, send a frame each interval to the cloud, and print who is in it.
 
 Results are printed one line a face, with times in UTC. SIGINT (Ctrl-C) and SIGTERM stop it: what
-is on its way gets a few seconds to be answered. Exit status: 0 stopped as asked or the clip ended,
-1 the camera is gone, 2 something is wrong that the message names.
+is on its way gets a few seconds to be answered. Exit status: 0 stopped as asked, or the clip ended
+and all of it was answered; 1 the camera is gone, or frames of the clip were left unanswered; 2
+something is wrong that the message names.
 """
 
 import argparse
@@ -53,15 +54,18 @@ def main(argv: Sequence[str] | None = None) -> int:
         settings = Settings.load(arguments.config).with_camera(
             arguments.camera, loop=True if arguments.loop else None
         )
-        run(settings, arguments, stop)
+        left = run(settings, arguments, stop)
     except (ConfigError, CameraError) as err:  # the operator's to mend, so no traceback
         print(f"device: {err}", file=sys.stderr)  # noqa: T201
         return 2 if isinstance(err, ConfigError) else 1
-    return 0
+    return 1 if left and not stop.is_set() else 0
 
 
-def run(settings: Settings, arguments: argparse.Namespace, stop: threading.Event) -> None:
+def run(settings: Settings, arguments: argparse.Namespace, stop: threading.Event) -> int:
     """Build an agent, the one place that names its adapters, and run it.
+
+    Returns:
+        How many frames were left unanswered.
 
     Raises:
         ConfigError: Something that the operator must mend.
@@ -103,6 +107,7 @@ def run(settings: Settings, arguments: argparse.Namespace, stop: threading.Event
                 agent.run(stop)
         finally:
             _sum_up(agent, arguments, report)
+        return agent.summary().unanswered
 
 
 def camera_of(settings: CameraSettings) -> Camera:

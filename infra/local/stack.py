@@ -4,6 +4,7 @@ import contextlib
 import json
 import logging
 import os
+import shutil
 import sys
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -19,7 +20,13 @@ from infra.local.authority import Authority
 from infra.local.credentials_endpoint import CredentialsEndpoint, CredentialsProvider, RoleAlias
 from infra.local.facts import LocalFacts
 from infra.local.lambda_service import LambdaService
-from infra.local.ministack.server import REGION, MiniStackServer, RootKey, ServerSettings
+from infra.local.ministack.server import (
+    LEAST_FREE_BYTES,
+    REGION,
+    MiniStackServer,
+    RootKey,
+    ServerSettings,
+)
 from infra.local.state_folder import StateFolder
 from infra.packaging import PROJECT
 from sightline.errors import ConfigError, TransportError
@@ -68,6 +75,7 @@ class LocalStack:
         self._lambda: LambdaService | None = None
         self._ministack: MiniStackServer | None = None
         self._account: Account | None = None
+        self._full = False
 
     def __enter__(self) -> Self:
         self.start()
@@ -114,6 +122,10 @@ class LocalStack:
             raise TransportError(
                 f"MiniStack has ended by itself; see {server.log_path}, and start the stack again"
             )
+        full = shutil.disk_usage(self.settings.state).free < LEAST_FREE_BYTES
+        if full != self._full:
+            self._say("the disk is full: frames are refused" if full else "the disk has room again")
+        self._full = full
 
     def start(self) -> None:
         """Start everything and wait until it serves.

@@ -1,13 +1,17 @@
 """The gateway less MiniStack's own switches, with state saved while it runs. Runs inside MiniStack.
 
-Switches and websockets are off: any web page that the machine's browser shows could post a reset,
-or open an MQTT session.
+- Switches and websockets are off: any web page that the machine's browser shows could post a reset,
+  or open an MQTT session.
+- While the disk is full nothing more is taken for keeping, and whoever sends it tries again later;
+  MiniStack says 200, and has forgotten it after a restart.
 """
 
 import asyncio
 import itertools
 import logging
 import os
+import re
+import shutil
 import signal
 from typing import Any
 
@@ -27,6 +31,10 @@ _OPEN_SWITCHES = (
 )
 
 
+# The services that keep what a client may go on to throw away, by their name in a signature.
+_KEEPERS = re.compile(rb"Credential=[^/]+/\d+/[^/]+/(s3|dynamodb|sqs)/")
+
+
 class Gateway:
     """MiniStack's ASGI application, less its switches, with its state saved while it runs.
 
@@ -35,9 +43,12 @@ class Gateway:
     copy made in the loop would hold up every request for as long as it takes.
     """
 
-    def __init__(self, app: Any, *, save_every_s: float) -> None:
+    def __init__(self, app: Any, *, folder: str, save_every_s: float, least_free: int) -> None:
+        """Take nothing for keeping while the disk of *folder* has fewer than *least_free* bytes."""
         self._app = app
+        self._folder = folder
         self._save_every_s = save_every_s
+        self._least_free = least_free
         self._changed = False
         self._child: int | None = None
 
@@ -50,6 +61,10 @@ class Gateway:
         if path.startswith("/_") and not path.startswith(_OPEN_SWITCHES):
             await _refuse(send)
             return
+        if scope["type"] == "http" and _is_for_keeping(scope) and self._is_full():
+            log.error("the disk of %s is full: nothing is taken until there is room", self._folder)
+            await _refuse_for_now(send)
+            return
         if scope["type"] == "lifespan":
             # The loop keeps only weak references to tasks, hence the attribute.
             self._task = asyncio.get_running_loop().create_task(self._run())
@@ -60,6 +75,9 @@ class Gateway:
             # Not before: a snapshot in between would miss the change, and think it had it.
             if scope["type"] == "http" and not _only_reads(scope):
                 self._changed = True
+
+    def _is_full(self) -> bool:
+        return shutil.disk_usage(self._folder).free < self._least_free
 
     def _settled(self, receive: Any) -> Any:
         """Wrap *receive*, so that no snapshot is under way when MiniStack saves for the last time.
@@ -103,6 +121,20 @@ class Gateway:
 async def _refuse(send: Any) -> None:
     await send({"type": "http.response.start", "status": 403, "headers": []})
     await send({"type": "http.response.body", "body": b"not served here\n"})
+
+
+async def _refuse_for_now(send: Any) -> None:
+    """Answer so that every AWS client tries again: 503, and no body it could stumble over."""
+    await send({"type": "http.response.start", "status": 503, "headers": []})
+    await send({"type": "http.response.body", "body": b""})
+
+
+def _is_for_keeping(scope: Any) -> bool:
+    """Whether a request brings something to a service that is to keep it."""
+    if scope["method"] not in ("PUT", "POST") or _only_reads(scope):
+        return False
+    signed = next((v for k, v in scope["headers"] if k.lower() == b"authorization"), b"")
+    return _KEEPERS.search(signed) is not None
 
 
 def _only_reads(scope: Any) -> bool:

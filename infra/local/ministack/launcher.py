@@ -61,7 +61,12 @@ def main() -> None:
     app._start_iot_mtls = broker.start
     threading.Thread(target=obey_parent, args=(broker,), name="parent", daemon=True).start()
     Path(os.environ["STATE_DIR"]).mkdir(parents=True, exist_ok=True)
-    app.app = Gateway(app.app, save_every_s=float(os.environ["SIGHTLINE_SAVE_EVERY_S"]))
+    app.app = Gateway(
+        app.app,
+        folder=os.environ["STATE_DIR"],
+        save_every_s=float(os.environ["SIGHTLINE_SAVE_EVERY_S"]),
+        least_free=int(os.environ["SIGHTLINE_LEAST_FREE_BYTES"]),
+    )
     sys.argv = ["ministack"]
     app.main()
 

@@ -22,6 +22,7 @@ START_WITHIN_S = 60.0  # half a second is usual; a Pi's card may take ten
 STOP_WITHIN_S = 20.0
 REGION = "us-east-1"
 ACCOUNT = "000000000000"
+LEAST_FREE_BYTES = 16 * 1024 * 1024  # room for one more save of all state, which comes first
 
 log = logging.getLogger(__name__)
 
@@ -43,6 +44,7 @@ class ServerSettings:
         folder: Where state, objects and the log lie.
         functions: Where invocations of each function are forwarded to, as `name: URL`.
         save_every_s: How much of the last changes a kill may lose.
+        least_free_bytes: With less on the disk, nothing more is taken for keeping.
     """
 
     python: Path
@@ -52,6 +54,7 @@ class ServerSettings:
     root: RootKey
     functions: Mapping[str, str] = field(default_factory=dict)
     save_every_s: float = 5.0
+    least_free_bytes: int = LEAST_FREE_BYTES
 
     def environment(self) -> dict[str, str]:
         """Everything the process sees: nothing of the caller's own AWS configuration."""
@@ -78,6 +81,7 @@ class ServerSettings:
             "PYTHONPATH": str(PROJECT),  # for the launcher; its environment has none of our code
             "PYTHONSAFEPATH": "1",  # and nothing from the folder it runs in
             "SIGHTLINE_SAVE_EVERY_S": str(self.save_every_s),
+            "SIGHTLINE_LEAST_FREE_BYTES": str(self.least_free_bytes),
             **{f"MINISTACK_LAMBDA_PROXY_{name}": url for name, url in self.functions.items()},
         }
 

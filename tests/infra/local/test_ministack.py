@@ -11,6 +11,7 @@ from pathlib import Path
 
 import boto3
 import pytest
+from botocore.config import Config
 from botocore.exceptions import ClientError
 
 from infra.account import AccessKey, Account
@@ -167,3 +168,20 @@ def test_the_broker_opens_when_told_so(
 
     with socket.socket() as late:
         assert late.connect_ex(address) == 0
+
+
+def test_while_the_disk_is_full_nothing_is_acknowledged(server_settings: ServerSettings) -> None:
+    full = replace(server_settings, least_free_bytes=2**62)
+    with MiniStackServer(full) as server:
+        fast = {"config": Config(retries={"total_max_attempts": 1}), "endpoint_url": server.url}
+        session = boto3.Session(ROOT.key_id, ROOT.secret, region_name=REGION)
+        s3, sqs = session.client("s3", **fast), session.client("sqs", **fast)
+
+        for call in (
+            lambda: s3.create_bucket(Bucket="kept"),
+            lambda: sqs.create_queue(QueueName="kept"),
+        ):
+            with pytest.raises(ClientError) as refusal:
+                call()
+            assert refusal.value.response["ResponseMetadata"]["HTTPStatusCode"] == 503
+        assert s3.list_buckets()["Buckets"] == []
