@@ -211,7 +211,7 @@ def test_where_every_photo_is_refused_nobody_is_enrolled(people: Command, tmp_pa
         (("add", " ", "<photo>"), "is no name"),
         (("add-folder", "<folder>"), "<folder> holds no folders"),
         (("add-folder", "<folder>/none"), "<folder>/none: No such file"),
-        (("import", "<photo>"), "<photo> cannot be read"),
+        (("import", "<photo>"), "<photo> is no text in UTF-8"),
         (("import", "<folder>"), "<folder> cannot be read"),
         (("show", "nobody"), "nobody has the id 'nobody'"),
         (("remove", "grace-hoper", "--yes"), "did you mean grace-hopper?"),

@@ -268,7 +268,6 @@ def test_every_function_has_a_log_of_bounded_age() -> None:
 
 def test_the_outputs_are_those_that_the_command_line_reads() -> None:
     assert set(TEMPLATE["Outputs"]) == {
-        "Engine",
         "MediaBucket",
         "PeopleTable",
         "FacesTable",
