@@ -43,7 +43,7 @@ def ministack(tmp_path_factory: pytest.TempPathFactory) -> Iterator[MiniStackSer
 def session() -> Session:
     """Sign in as MiniStack's owner."""
     return Session(
-        aws_access_key_id="AKIATESTTESTTESTTEST",
+        aws_access_key_id="AKIATESTTESTTESTTEST",  # pragma: allowlist secret
         aws_secret_access_key="secret-of-the-tests",
         region_name=REGION,
     )

@@ -48,7 +48,7 @@ def test_a_table_that_does_not_exist_is_named(dynamo_client: aws.Client) -> None
 
 def test_a_key_that_aws_does_not_know_is_the_operators(ministack: MiniStackServer) -> None:
     stranger = Session(
-        aws_access_key_id="AKIASTRANGERSTRANGER",
+        aws_access_key_id="AKIASTRANGERSTRANGER",  # pragma: allowlist secret
         aws_secret_access_key="guessed",
         region_name=REGION,
     )

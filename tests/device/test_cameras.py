@@ -167,7 +167,8 @@ def test_a_live_camera_gives_the_first_frame_from_when_it_is_wanted(tmp_path: Pa
 
 def test_an_rtsp_address_that_does_not_answer_is_given_up_in_time() -> None:
     with socket.create_server(("127.0.0.1", 0)) as silent:
-        address = f"rtsp://user:secret@127.0.0.1:{silent.getsockname()[1]}/1"
+        port = silent.getsockname()[1]
+        address = f"rtsp://user:secret@127.0.0.1:{port}/1"  # pragma: allowlist secret
         failed = threading.Event()
 
         def enter() -> None:
