@@ -49,7 +49,7 @@ def recognized_faces(
 ) -> tuple[Face, ...]:
     """Decide about every face of one frame, in the order given."""
     matches = iter(_matches(seen, enrolled, engine))
-    threshold = engine.threshold if enrolled.gallery.person_ids else None
+    threshold = engine.threshold if len(enrolled.gallery) else None
     return tuple(
         _unusable(face)
         if face.embedding is None

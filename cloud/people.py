@@ -138,9 +138,12 @@ class People:
         def change(entry: Entry) -> EnrolledPerson:
             if not examined.faces:
                 return entry.person
-            # Those that another command enrolled meanwhile are not taken twice.
-            there = {face.photo_sha256 for face in entry.faces}
-            added = tuple(face for face in examined.faces if face.photo_sha256 not in there)
+            # Those that another command enrolled meanwhile are not taken twice; but a photo may be
+            # there with another engine's embedding.
+            there = {(face.engine, face.photo_sha256) for face in entry.faces}
+            added = tuple(
+                face for face in examined.faces if (face.engine, face.photo_sha256) not in there
+            )
             return self._update(entry, entry.person, added)
 
         person = self._again_on_conflict(person_id, change)

@@ -22,7 +22,7 @@ from cloud.sightings import Sighting, Sightings
 from cloud.stopwatch import Stopwatch
 from sightline import keys
 from sightline.errors import ConfigError, ImageError, MissingError, ModelError, TransportError
-from sightline.faces.image import Frame, decode
+from sightline.faces.image import Picture, decode_reduced
 from sightline.messages import FrameCaptured, FrameRecognized, FrameRejected, RejectedReason
 
 log = logging.getLogger(__name__)
@@ -89,10 +89,22 @@ class Recognition:
         ports: Ports,
         *,
         sighting_days: int,
+        longest_side_px: int = 1280,
         now: Callable[[], datetime],
         sleep: Callable[[float], None],
     ) -> None:
+        """Join the parts.
+
+        Args:
+            ports: Everything outside.
+            sighting_days: After how many days a sighting is forgotten.
+            longest_side_px: A JPEG at least twice as long is looked at reduced, but never below
+                this; see `sightline.faces.image.decode_reduced`.
+            now: The time, with its zone.
+            sleep: Waits some seconds.
+        """
         self._ports = ports
+        self._longest_side_px = longest_side_px
         self._kept_for = timedelta(days=sighting_days)
         self._now = now
         self._sleep = sleep
@@ -184,30 +196,46 @@ class Recognition:
     def _recognize(self, reference: Reference, data: bytes, watch: Stopwatch) -> FrameRecognized:
         ports = self._ports
         with watch.stage("decode"):
-            frame = _decode(data)
-        sight = ports.recognizer.see(frame)
+            picture = self._decode(reference, data)
+        sight = ports.recognizer.see(picture.frame)
         watch.add("detect", sight.detect_ms / 1000)
         watch.add("embed", sight.embed_ms / 1000)
         with watch.stage("people"):  # after the networks: who was added meanwhile counts
             enrolled = ports.gallery.current()
         with watch.stage("match"):
             faces = recognized_faces(sight.faces, enrolled, ports.engine)
-        height, width, _ = frame.shape
         return fit(
             FrameRecognized(
                 frame_id=reference.captured.frame_id,
                 device=reference.device,
                 captured_at=reference.captured_at,
                 recognized_at=self._now(),
-                width=width,
-                height=height,
-                faces=faces,
+                width=picture.width,
+                height=picture.height,
+                faces=tuple(replace(face, box=picture.in_file(face.box)) for face in faces),
                 engine=ports.engine.id,
                 gallery=enrolled.gallery.version,
                 repeat=False,
                 timings_ms=watch.milliseconds(),
             )
         )
+
+    def _decode(self, reference: Reference, data: bytes) -> Picture:
+        try:
+            picture = decode_reduced(data, longest_px=self._longest_side_px)
+        except ImageError as err:
+            raise RejectedError(err.reason, str(err)) from err
+        if picture.reduced_by > 1:
+            log.info(
+                "frame %s of %s has %d x %d px and is looked at in 1/%d of that, so that its"
+                " smallest faces are missed; raise SIGHTLINE_LONGEST_SIDE_PX to find them",
+                reference.captured.frame_id,
+                reference.device,
+                picture.width,
+                picture.height,
+                picture.reduced_by,
+            )
+        return picture
 
     def _repeat(self, before: FrameRecognized) -> None:
         self._ports.results.publish(replace(before, repeat=True))
@@ -227,13 +255,6 @@ class Recognition:
                 key=echo_key(captured.key),
             )
         )
-
-
-def _decode(data: bytes) -> Frame:
-    try:
-        return decode(data)
-    except ImageError as err:
-        raise RejectedError(err.reason, str(err)) from err
 
 
 def _summary(result: FrameRecognized, watch: Stopwatch) -> str:

@@ -117,12 +117,13 @@ def _recognition() -> "Recognition":
     from cloud.recognition import Ports, Recognition
     from cloud.s3 import S3Frames
     from cloud.sightings_table import SightingsTable
-    from sightline.faces.detector import Detector
-    from sightline.faces.engines import load_engine
-    from sightline.faces.recognizer import Recognizer
+    from sightline.faces.loading import load_recognizer
 
     settings, session = _settings(), Session()
-    engine = load_engine(settings.engine, folder=settings.models)
+    recognizer = load_recognizer(
+        settings.engine, folder=settings.models, smallest_face_px=settings.smallest_face_px
+    )
+    engine, folder = recognizer.engine, settings.gallery_folder
     dynamo = aws.client(session, "dynamodb")
     names = TableNames(
         people=settings.people_table, faces=settings.faces_table, meta=settings.meta_table
@@ -132,13 +133,19 @@ def _recognition() -> "Recognition":
         frames=S3Frames(aws.client(session, "s3"), settings.media_bucket),
         sightings=SightingsTable(dynamo, settings.sightings_table),
         results=_results(),
-        gallery=GalleryCache(register, engine=engine.id, dimension=engine.dimension),
-        recognizer=Recognizer(Detector(), engine),
+        gallery=GalleryCache(
+            register,
+            engine=engine.id,
+            dimension=engine.dimension,
+            file=folder / f"{engine.id}.gallery" if folder else None,
+        ),
+        recognizer=recognizer,
         engine=engine,
     )
     return Recognition(
         ports,
         sighting_days=settings.sighting_days,
+        longest_side_px=settings.longest_side_px,
         now=lambda: datetime.now(UTC),
         sleep=time.sleep,
     )

@@ -11,6 +11,15 @@ from sightline.errors import ConfigError
 PREFIX = "SIGHTLINE_"
 MAX_SIGHTING_DAYS = 3650
 
+# Least, most and unit of what is a number. `sightline.faces.detector` looks for no smaller face,
+# and Pillow opens no larger JPEG; neither is imported, since they would make `Settings` slow.
+_RANGES = {
+    "sighting_days": (1, MAX_SIGHTING_DAYS, "days"),
+    "smallest_face_px": (12, 1000, "px"),
+    "longest_side_px": (320, 65500, "px"),
+}
+
+_PATHS = {"models", "gallery_folder"}
 _REQUIRED = ("media_bucket", "people_table", "faces_table", "sightings_table", "meta_table")
 
 
@@ -26,15 +35,19 @@ class Settings:
     iot_endpoint: str = ""  # host or URL; empty: boto3's own, AWS_ENDPOINT_URL included
     engine: str = "dlib"
     sighting_days: int = 90
+    smallest_face_px: int = 40  # the side of the smallest face looked for
+    longest_side_px: int = 1280  # a JPEG at least twice as long is looked at reduced
     models: Path = field(default=Path("/opt/sightline"))
+    gallery_folder: Path | None = None  # where a copy of the gallery is kept for the next process
 
     def __post_init__(self) -> None:
         for name in (*_REQUIRED, "engine"):
             _check_given(name, getattr(self, name))
-        if not 1 <= self.sighting_days <= MAX_SIGHTING_DAYS:
-            raise ConfigError(
-                f"{PREFIX}SIGHTING_DAYS is {self.sighting_days}; give 1 to {MAX_SIGHTING_DAYS} days"
-            )
+        for name, (least, most, unit) in _RANGES.items():
+            if not least <= getattr(self, name) <= most:
+                raise ConfigError(
+                    f"{_variable(name)} is {getattr(self, name)}; give {least} to {most} {unit}"
+                )
 
     @property
     def iot_url(self) -> str | None:
@@ -61,10 +74,10 @@ class Settings:
         for name in _REQUIRED:
             _check_given(name, given.get(name, ""))
         arguments: dict[str, object] = dict(given)
-        if "sighting_days" in given:
-            arguments["sighting_days"] = _whole_number("sighting_days", given["sighting_days"])
-        if "models" in given:
-            arguments["models"] = Path(given["models"])
+        for name in _RANGES.keys() & given.keys():
+            arguments[name] = _whole_number(name, given[name])
+        for name in _PATHS & given.keys():
+            arguments[name] = Path(given[name]) if given[name] else None
         return cls(**arguments)  # type: ignore[arg-type]  # checked by name above
 
 

@@ -24,15 +24,21 @@ def open_people(where: Target, *, examine: bool = False) -> People:
     if not examine:
         return People(register, now=_now)
     # Here, since ONNX Runtime and OpenCV would make even `--help` wait for them.
-    from sightline.faces.detector import Detector
-    from sightline.faces.engines import load_engine, prepare_engine
-    from sightline.faces.recognizer import Recognizer
+    from sightline.faces.engines import prepare_engine
+    from sightline.faces.loading import load_recognizer
 
-    prepare_engine()
-    engine = load_engine()
-    recognizer = Recognizer(Detector(), engine)
-    examiner = Enrolment(recognizer=recognizer, engine=engine, register=register, now=_now)
+    name = engine_of(where)
+    prepare_engine(name)
+    recognizer = load_recognizer(name)
+    examiner = Enrolment(
+        recognizer=recognizer, engine=recognizer.engine, register=register, now=_now
+    )
     return People(register, examiner=examiner, now=_now)
+
+
+def engine_of(where: Target) -> str:
+    """Name the engine that a stack recognises with, and so must be enrolled with."""
+    return where.outputs.get("Engine", "dlib")  # the only one that older stacks know
 
 
 def _now() -> datetime:

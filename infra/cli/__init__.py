@@ -6,7 +6,7 @@ from typing import Annotated
 
 import typer
 
-from infra.cli import bench, demo, messages, people, stack
+from infra.cli import bench, demo, engines, evaluate, messages, people, re_embed, stack
 from infra.cli.console import say
 from infra.cli.context import STATE, Choice
 from sightline import __version__
@@ -22,8 +22,11 @@ app = typer.Typer(
 )
 app.add_typer(demo.app)
 app.add_typer(stack.app)
+re_embed.register(people.app)
 app.add_typer(people.app, name="people")
 app.add_typer(messages.app)
+app.add_typer(engines.app, name="engines")
+app.add_typer(evaluate.app)
 app.add_typer(bench.app, name="bench")
 
 

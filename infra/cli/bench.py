@@ -1,13 +1,16 @@
 """`bench …`: figures, measured here."""
 
+import json
 import shutil
 import tempfile
+from dataclasses import asdict
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
 from infra.cli.console import print_table, say, tell
+from infra.cli.context import STATE
 
 app = typer.Typer(help="Measure, on this machine.", no_args_is_help=True)
 
@@ -62,3 +65,129 @@ def pipeline(
     whole = steady.answered == steady.captured and many.answered == many.sent
     if not whole or steady.answered_twice_as_new or many.answered_twice_as_new:
         raise typer.Exit(1)
+
+
+@app.command()
+def gallery(
+    sizes: Annotated[
+        list[int] | None, typer.Option("--rows", min=2, help="Embeddings enrolled; repeatable.")
+    ] = None,
+    dimensions: Annotated[
+        list[int] | None, typer.Option("--dimension", help="Numbers in each; repeatable.")
+    ] = None,
+    report: Annotated[
+        Path | None, typer.Option("--out", help="Write the figures as JSON, too.")
+    ] = None,
+) -> None:
+    """One face against everybody, on one core: ours beside NumPy, and usearch and faiss if there.
+
+    A million embeddings of 512 numbers take 6 GB of memory here, and 3 GB of disk for a moment.
+    """
+    # Here, since NumPy would make even `--help` wait for it.
+    from infra.bench import gallery as measured
+    from infra.bench.gallery_ways import OURS
+
+    figures: list[measured.Figure] = []
+    every = [
+        (rows, dimension)
+        for dimension in dimensions or (128, 512)
+        for rows in sizes or (1_000, 10_000, 100_000, 1_000_000)
+    ]
+    for done, (rows, dimension) in enumerate(every, 1):
+        say(f"{done}/{len(every)}  {rows:,} embeddings of {dimension} numbers")
+        figures += measured.measure(rows, dimension)
+    print_table(measured.COLUMNS, measured.as_rows(figures), empty="")
+    if report is not None:
+        report.write_text(json.dumps([asdict(each) for each in figures], indent=1) + "\n")
+    if any(each.recall < 1 for each in figures if each.way == OURS):
+        raise typer.Exit(1)
+
+
+@app.command()
+def cold_start(
+    engine: Annotated[str, typer.Option(help="As `./run engines` lists them.")] = "dlib",
+    runs: Annotated[int, typer.Option(min=1, help="Starts of each way; the best counts.")] = 7,
+    reference: Annotated[
+        Path | None,
+        typer.Option(metavar="PYTHON", help="An interpreter with facenet-pytorch, to compare."),
+    ] = None,
+    folder: Annotated[Path | None, typer.Option(help="Where engines lie.")] = None,
+) -> None:
+    """Time from the start of a process to its first frame answered: 1280×720, one face."""
+    from infra.bench import cold_start as measured
+
+    scratch = Path(tempfile.mkdtemp(prefix="sightline-bench-"))
+    try:
+        starts = measured.cold_start(
+            scratch, engine=engine, runs=runs, folder=folder, reference=reference, say=say
+        )
+    finally:
+        shutil.rmtree(scratch, ignore_errors=True)
+    ours = starts[0].total_ms
+    rows = [
+        (
+            start.name,
+            f"{start.total_ms / ours:.2f}",
+            f"{start.total_ms:.0f}",
+            f"{sorted(start.times_ms)[len(start.times_ms) // 2]:.0f}",
+            " ".join(f"{name} {ms:.0f}" for name, ms in start.stages.items()),
+            f"{start.resident_mb:.0f}",
+        )
+        for start in starts
+    ]
+    print_table(("start", "÷ ours", "ms", "median", "done at, ms", "resident MB"), rows, empty="")
+
+
+@app.command()
+def engine(
+    reference: Annotated[
+        bool,
+        typer.Option(
+            "--reference/--no-reference", help="Measure facenet-pytorch and dlib beside ours."
+        ),
+    ] = True,
+    yes: Annotated[bool, typer.Option("--yes", "-y", help="Do not ask before 5 GB.")] = False,
+    turns: Annotated[int, typer.Option(min=1, help="How often each side works on each.")] = 5,
+    markdown: Annotated[
+        Path | None, typer.Option(help="Put the tables into this file, such as docs/benchmarks.md.")
+    ] = None,
+    report: Annotated[
+        Path | None, typer.Option("--out", help="Write the figures as JSON, too.")
+    ] = None,
+) -> None:
+    """Detector and engines, frames a second on one core, beside facenet-pytorch and dlib.
+
+    The reference gets an environment of its own, once: about 5 GB, since PyPI's torch brings CUDA.
+    """
+    from infra.bench.reference import GIGABYTES, find_reference, make_reference
+
+    python, folder = None, STATE / "reference"
+    if reference:
+        python = find_reference(folder)
+        if python is None:
+            say(f"the reference, facenet-pytorch and its torch, takes {GIGABYTES} GB in {folder}")
+            if not yes:
+                typer.confirm(
+                    "Download it? (--no-reference measures ours alone)", abort=True, err=True
+                )
+            python = make_reference(folder, say)
+    # Here, since ONNX Runtime and OpenCV would make even `--help` wait for them.
+    from infra.bench import engine as measured
+    from infra.bench import report as reports
+
+    scratch = Path(tempfile.mkdtemp(prefix="sightline-bench-"))
+    try:
+        results = measured.measure(scratch, python=python, turns=turns, say=say)
+    finally:
+        shutil.rmtree(scratch, ignore_errors=True)
+    for columns, rows in reports.tables(results):
+        print_table(columns, rows, empty="")
+        tell("")
+    tell(f"{reports.machine()}; frames: {results.pictures}")
+    for note in results.notes:
+        tell(note)
+    if markdown is not None:
+        options = "" if reference else " --no-reference"
+        reports.write_markdown(markdown, results, f"./run bench engine{options} --turns {turns}")
+    if report is not None:
+        report.write_text(json.dumps(asdict(results), indent=1) + "\n")

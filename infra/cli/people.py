@@ -15,6 +15,7 @@ from cloud.records import read_record, read_records
 from infra.cli.console import err, out, print_json, print_table, say
 from infra.cli.context import target
 from infra.enrolling import open_people
+from infra.reembedding import keep_photos
 from sightline.errors import ConfigError
 from sightline.wire import write_time
 
@@ -40,6 +41,14 @@ def add(
         str | None, typer.Option(help="Where it is written down that they agreed.")
     ] = None,
     new: Annotated[bool, typer.Option(help="Enrol a namesake, not more photos of them.")] = False,
+    keep: Annotated[
+        Path | None,
+        typer.Option(
+            "--keep-photos",
+            metavar="FOLDER",
+            help="Copy the photos taken there, for `people re-embed` after a change of engine.",
+        ),
+    ] = None,
     force: Force = False,
     as_json: AsJson = False,
 ) -> None:
@@ -59,7 +68,9 @@ def add(
             people.note_consent(known[0].id, consent)
     else:
         addition = people.add(name, given, record=fields, consent=consent, force=force)
-    _report(name, addition, more=bool(known), as_json=as_json)
+    if keep is not None and addition.person is not None:
+        _keep(keep, addition)
+    report(name, addition, more=bool(known), as_json=as_json)
     if not _enrolled(addition):
         raise typer.Exit(1)
 
@@ -190,8 +201,15 @@ def _add_one(people: People, folder: Path, name: str, *, force: bool, as_json: b
     except ConfigError as error:
         say(f"{name}: {error}")
         return False
-    _report(name, addition, more=bool(known), as_json=as_json)
+    report(name, addition, more=bool(known), as_json=as_json)
     return _enrolled(addition)
+
+
+def _keep(folder: Path, addition: Addition) -> None:
+    taken = [Path(outcome.photo) for outcome in addition.outcomes if outcome.accepted]
+    if addition.person is not None and taken:
+        kept = keep_photos(folder, addition.person.id, taken)
+        say(f"kept {len(kept)} photos in {folder / addition.person.id}")
 
 
 def _enrolled(addition: Addition) -> bool:
@@ -214,7 +232,8 @@ def _name_of(folder: Path) -> str:
     return words.title() if words.islower() else folder.name
 
 
-def _report(name: str, addition: Addition, *, more: bool, as_json: bool) -> None:
+def report(name: str, addition: Addition, *, more: bool, as_json: bool) -> None:
+    """Say what came of adding photos."""
     if as_json:
         print_json(
             {

@@ -17,9 +17,12 @@ from infra.cli.context import PROJECT, chosen, operator, target
 from infra.deploy import Deployment
 from infra.deploy import deploy as deploy_stack
 from infra.deploy import destroy as destroy_stack
+from infra.enrolling import engine_of, open_people
 from infra.provision import deprovision as deprovision_thing
 from infra.provision import provision as provision_thing
-from sightline.errors import ConfigError
+from infra.reembedding import warning
+from infra.target import Target
+from sightline.errors import ConfigError, ModelError, TransportError
 from sightline.keys import FRAMES
 from sightline.messages import FrameCaptured, encode
 from sightline.topics import check_device, topic
@@ -35,6 +38,9 @@ def up(
     mqtt_port: Annotated[int, typer.Option(help="MQTT with mutual TLS.")] = 8883,
     credentials_port: Annotated[int, typer.Option(help="The IoT credentials endpoint.")] = 4567,
     lambda_port: Annotated[int, typer.Option(help="The functions.")] = 4568,
+    engine: Annotated[
+        str, typer.Option(help="As `./run engines` lists them.", envvar="SIGHTLINE_ENGINE")
+    ] = "dlib",
 ) -> None:
     """Keep the whole stack running on this machine, on loopback; Ctrl-C stops all of it."""
     # Here, since they bring much along that other commands need not wait for.
@@ -46,7 +52,8 @@ def up(
     settings = LocalSettings(
         state=state,
         ministack_python=ministack_python(),
-        engine_folder=prepare_engine().parent,
+        engine_folder=prepare_engine(engine).parent,
+        parameters={"Engine": engine},
         gateway_port=gateway_port,
         mqtt_port=mqtt_port,
         credentials_port=credentials_port,
@@ -61,6 +68,7 @@ def up(
         out.print(
             f"[bold green]up[/], state in {escape(str(state))}; Ctrl-C stops it", soft_wrap=True
         )
+        _warn_of_change(Target.local(state), engine)
         tell("next, in another terminal:  ./run people add 'Your Name' photo.jpg")
         while not stop.wait(1):
             stack.check()
@@ -80,6 +88,7 @@ def deploy(
     --stack, --region and --profile, before the command, say where.
     """
     account, stack = _aws(context)
+    choice = chosen(context)
     parameters = {}
     for given in parameter or []:
         name, separator, value = given.partition("=")
@@ -90,6 +99,8 @@ def deploy(
         parameters |= {"PackageType": "Image", "ImageUri": image_uri}
     outputs = deploy_stack(account, Deployment(stack=stack, parameters=parameters), say)
     print_json(outputs)
+    where = Target.aws(stack, choice.region, choice.profile)
+    _warn_of_change(where, engine_of(where))
 
 
 @app.command()
@@ -184,6 +195,18 @@ def put(
     with operator(context) as client:
         client.publish(topic(thing, "frames"), encode(FrameCaptured(key=key)))
     say(f"published a reference to {key}; the answer comes on {topic(thing, 'results')}")
+
+
+def _warn_of_change(where: Target, engine: str) -> None:
+    """Say who was enrolled with another engine, and what to do."""
+    from sightline.faces.engines import engine_card
+
+    try:
+        line = warning(open_people(where).all(), engine_card(engine).id)
+    except (ModelError, TransportError) as err:  # such as an engine that is in the image alone
+        line = f"whether everybody can be recognised cannot be told here: {err}"
+    if line:
+        say(line)
 
 
 def _aws(context: typer.Context) -> tuple[Account, str]:

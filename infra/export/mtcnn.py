@@ -1,6 +1,6 @@
 """Turn facenet-pytorch's MTCNN weights into the ONNX graphs that `sightline.faces` runs.
 
-    python infra/export/mtcnn.py sightline/faces/models
+    python -m infra.export.mtcnn sightline/faces/models
 
 Needs torch, numpy, onnx, onnxruntime and the files of facenet-pytorch 2.5.3, whose wheel carries
 the weights. torchvision is not needed: only the three state dicts are read, never the package.
@@ -12,6 +12,8 @@ on PReLU, and then spends a third of its time in PReLU alone:
 - channels are padded with zeros to multiples of 8;
 - prelu(x) is written x + (1 - a) * relu(-x), as two depthwise 1x1 convolutions and a sum. Some
   slopes are above 1 and many are negative, so max(x, a * x) would be wrong;
+- PNet's first PReLU, over which a third of its memory traffic went, comes after the pooling that
+  follows it, on a quarter of the numbers (see `Graph.conv_pool_prelu`);
 - the input's normalisation, (x - 127.5) / 128, is folded into the first convolution, which has no
   padding: the input is the mean of pixels, 0 to 255;
 - the two classes' softmax is left out and its heads are merged into one: the first output is the
@@ -23,7 +25,6 @@ Every graph is run against a plain torch forward pass before it is written.
 
 import argparse
 import hashlib
-import importlib.util
 import json
 import sys
 from collections.abc import Callable
@@ -34,9 +35,16 @@ import numpy as np
 import onnx
 import onnxruntime as ort
 import torch
-import torch.nn.functional as F  # noqa: N812 (torch's own custom)
 from numpy.typing import NDArray
 from onnx import TensorProto, helper, numpy_helper
+
+from infra.export.mtcnn_in_torch import (
+    State,
+    onet_in_torch,
+    pnet_in_torch,
+    published,
+    rnet_in_torch,
+)
 
 Weights = dict[str, NDArray[np.float64]]
 
@@ -76,12 +84,8 @@ class Graph:
 
     def conv_prelu(self, number: int, *, first: bool = False) -> None:
         """Append the network's convolution and PReLU of that *number*, rewritten."""
-        weight = self.weights[f"conv{number}.weight"]
-        bias = self.weights[f"conv{number}.bias"]
+        weight, bias = self._folded(number) if first else self._published(number)
         slope = self.weights[f"prelu{number}.weight"]
-        if first:
-            bias = bias - 127.5 / 128 * weight.sum(axis=(1, 2, 3))
-            weight = weight / 128
         out_pad = -len(weight) % 8
         in_pad = 0 if first else -weight.shape[1] % 8
         weight = np.pad(weight, ((0, out_pad), (0, in_pad), (0, 0), (0, 0)))
@@ -93,6 +97,46 @@ class Graph:
         self.add("Relu")
         self.conv((1 - slope).reshape(n, 1, 1, 1), np.zeros(n), group=n)
         self.add("Add", x)
+
+    def conv_pool_prelu(self, number: int, size: int) -> None:
+        """Append the first convolution, of that *number*, the pooling, and then its PReLU.
+
+        A PReLU of slope a >= 0 rises, so it may as well follow the maximum p. One of a < 0 is
+        max(x, a x), so what is needed is the greater of the maxima of x and of a x: the
+        convolution gives a x, too, in the channels that would only be padding. With q the maximum
+        of a x, what is then to be computed is p + (1 - a) relu(-p) or p + relu(q - p): a dense 1x1
+        convolution, a depthwise one and a sum.
+        """
+        weight, bias = self._folded(number)
+        slope = self.weights[f"prelu{number}.weight"]
+        falling = np.flatnonzero(slope < 0)
+        n, twins = len(slope), slope[falling]
+        if (n + len(falling)) % 8:
+            raise SystemExit(
+                f"prelu{number}: {len(falling)} slopes below 0 do not fill the padding"
+            )
+        self.conv(
+            np.concatenate([weight, weight[falling] * twins[:, None, None, None]]),
+            np.concatenate([bias, bias[falling] * twins]),
+        )
+        self.pool(size)
+        pooled, width = self.at, n + len(falling)
+        difference, share = np.zeros((width, width, 1, 1)), np.zeros((width, 1, 1, 1))
+        difference[range(n), range(n)] = -1
+        difference[falling, range(n, width)] = 1
+        share[:n, 0, 0, 0] = np.where(slope < 0, 1, 1 - slope)
+        self.conv(difference, np.zeros(width))
+        self.add("Relu")
+        self.conv(share, np.zeros(width), group=width)
+        self.add("Add", pooled)  # q is left in the last channels, which the next layer ignores
+
+    def _published(self, number: int) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+        return self.weights[f"conv{number}.weight"], self.weights[f"conv{number}.bias"]
+
+    def _folded(self, number: int) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+        """The same for pixels from 0 to 255, instead of (x - 127.5) / 128."""
+        weight, bias = self._published(number)
+        return weight / 128, bias - 127.5 / 128 * weight.sum(axis=(1, 2, 3))
 
     def pool(self, size: int) -> None:
         """Append a maximum over *size* x *size*, of stride 2, rounding up."""
@@ -141,8 +185,7 @@ class Graph:
 def pnet(weights: Weights) -> Any:
     """(n, 3, h, w) -> (n, 5, h', w'): logit difference, box regression."""
     g = Graph("pnet", weights, ["n", 3, "h", "w"])
-    g.conv_prelu(1, first=True)
-    g.pool(2)
+    g.conv_pool_prelu(1, 2)
     g.conv_prelu(2)
     g.conv_prelu(3)
     g.conv(*g.heads("conv4_1", "conv4_2"))
@@ -177,51 +220,6 @@ def onet(weights: Weights) -> Any:
     return g.model(["n", 15])
 
 
-State = dict[str, torch.Tensor]
-
-
-def _conv_prelu(x: torch.Tensor, s: State, number: int) -> torch.Tensor:
-    x = F.conv2d(x, s[f"conv{number}.weight"], s[f"conv{number}.bias"])
-    return F.prelu(x, s[f"prelu{number}.weight"])
-
-
-def _dense(x: torch.Tensor, s: State, name: str) -> torch.Tensor:
-    return F.linear(x, s[f"{name}.weight"], s[f"{name}.bias"])
-
-
-def _difference(logits: torch.Tensor) -> torch.Tensor:
-    return logits[:, 1:2] - logits[:, 0:1]
-
-
-def pnet_in_torch(x: torch.Tensor, s: State) -> torch.Tensor:
-    """PNet as published, up to its heads."""
-    x = F.max_pool2d(_conv_prelu(x, s, 1), 2, 2, ceil_mode=True)
-    x = _conv_prelu(_conv_prelu(x, s, 2), s, 3)
-    classes = F.conv2d(x, s["conv4_1.weight"], s["conv4_1.bias"])
-    box = F.conv2d(x, s["conv4_2.weight"], s["conv4_2.bias"])
-    return torch.cat([_difference(classes), box], dim=1)
-
-
-def rnet_in_torch(x: torch.Tensor, s: State) -> torch.Tensor:
-    """RNet as published, up to its heads."""
-    x = F.max_pool2d(_conv_prelu(x, s, 1), 3, 2, ceil_mode=True)
-    x = F.max_pool2d(_conv_prelu(x, s, 2), 3, 2, ceil_mode=True)
-    x = _conv_prelu(x, s, 3).permute(0, 3, 2, 1).flatten(1)
-    x = F.prelu(_dense(x, s, "dense4"), s["prelu4.weight"])
-    return torch.cat([_difference(_dense(x, s, "dense5_1")), _dense(x, s, "dense5_2")], dim=1)
-
-
-def onet_in_torch(x: torch.Tensor, s: State) -> torch.Tensor:
-    """ONet as published, up to its heads."""
-    x = F.max_pool2d(_conv_prelu(x, s, 1), 3, 2, ceil_mode=True)
-    x = F.max_pool2d(_conv_prelu(x, s, 2), 3, 2, ceil_mode=True)
-    x = F.max_pool2d(_conv_prelu(x, s, 3), 2, 2, ceil_mode=True)
-    x = _conv_prelu(x, s, 4).permute(0, 3, 2, 1).flatten(1)
-    x = F.prelu(_dense(x, s, "dense5"), s["prelu5.weight"])
-    heads = [_dense(x, s, f"dense6_{i}") for i in (2, 3)]
-    return torch.cat([_difference(_dense(x, s, "dense6_1")), *heads], dim=1)
-
-
 NETWORKS: dict[str, tuple[Callable[[Weights], Any], Callable[..., torch.Tensor], tuple[int, ...]]]
 NETWORKS = {
     "pnet": (pnet, pnet_in_torch, (1, 3, 61, 87)),
@@ -238,14 +236,6 @@ def check(data: bytes, reference: Callable[..., torch.Tensor], state: State, sha
     with torch.no_grad():
         theirs = reference((torch.from_numpy(pixels) - 127.5) * 0.0078125, state).numpy()
     return float(np.abs(ours - theirs).max())
-
-
-def published(name: str) -> Path:
-    """Find the state dict of that *name* without importing facenet_pytorch."""
-    spec = importlib.util.find_spec("facenet_pytorch")
-    if spec is None or not spec.submodule_search_locations:
-        raise SystemExit("pip install --no-deps facenet-pytorch==2.5.3")
-    return Path(spec.submodule_search_locations[0]) / "data" / f"{name}.pt"
 
 
 def main() -> None:

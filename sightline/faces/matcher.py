@@ -1,13 +1,43 @@
 """Whose face it is: embeddings compared with those of the people enrolled."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass, field
-from typing import Literal
+from typing import Literal, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
 
 Decision = Literal["known", "unknown", "unsure"]
 Embeddings = NDArray[np.float32]  # (n, d)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Nearest:
+    """Who is nearest to a face, and how far off the next person is."""
+
+    person_id: str  # of equals, whoever was enrolled first
+    distance: float
+    next_distance: float | None  # to the nearest of anybody else; None if there is nobody else
+
+
+class Searchable(Protocol):
+    """Whom faces are compared with.
+
+    `Gallery` keeps everybody's embeddings as they are, which is plain, and soon enough for some
+    thousand; `sightline.faces.gallery_index.GalleryIndex` is for any number of people.
+    """
+
+    @property
+    def dimension(self) -> int:
+        """Numbers in an embedding."""
+        ...
+
+    def nearest(self, probes: Embeddings) -> Sequence[Nearest | None]:
+        """Find the person nearest to each of *probes* (m, d); None if there is nobody.
+
+        A person is as near as the nearest of their embeddings.
+        """
+        ...
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
@@ -55,6 +85,15 @@ class Gallery:
         """Each person once, in the order of their first rows."""
         return self._people
 
+    @property
+    def dimension(self) -> int:
+        """Numbers in an embedding."""
+        return int(self.embeddings.shape[1])
+
+    def nearest(self, probes: Embeddings) -> list[Nearest | None]:
+        """See `Searchable.nearest`."""
+        return [self._nearest(row) for row in self.distances(probes)]
+
     def distances(self, probes: Embeddings) -> NDArray[np.float64]:
         """Euclidean distances from *probes* (m, d) to each of `people`: (m, people).
 
@@ -66,6 +105,17 @@ class Gallery:
         squares = (p**2).sum(axis=1)[:, None] + self._squares - 2 * (p @ self._rows.T)
         nearest: NDArray[np.float64] = np.minimum.reduceat(squares, self._starts, axis=1)
         return np.sqrt(np.maximum(nearest, 0))
+
+    def _nearest(self, distances: NDArray[np.float64]) -> Nearest | None:
+        if not len(distances):
+            return None
+        best = int(distances.argmin())
+        others = np.delete(distances, best)
+        return Nearest(
+            person_id=self._people[best],
+            distance=float(distances[best]),
+            next_distance=float(others.min()) if len(others) else None,
+        )
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -80,7 +130,7 @@ class Match:
 
 def match(
     probes: Embeddings,
-    gallery: Gallery,
+    gallery: Searchable,
     *,
     threshold: float,
     margin: float,
@@ -107,37 +157,25 @@ def match(
     """
     if probes.ndim != 2 or not np.isfinite(probes).all():
         raise ValueError(f"probes of {probes.shape} are no embeddings")
-    if not gallery.people:
-        return [_nobody() for _ in probes]
-    if probes.shape[1] != gallery.embeddings.shape[1]:
+    if probes.shape[1] != gallery.dimension:
         raise ValueError(
-            f"probes have {probes.shape[1]} numbers, the gallery's {gallery.embeddings.shape[1]}"
+            f"probes have {probes.shape[1]} numbers, the gallery's {gallery.dimension}"
         )
-    distances = gallery.distances(probes)
-    nearest = distances.argmin(axis=1)
-    matches = [
-        _alone(row, int(best), gallery.people, threshold, margin, doubt)
-        for row, best in zip(distances, nearest, strict=True)
-    ]
-    return _once_each(matches)
+    return _once_each(
+        [_alone(nearest, threshold, margin, doubt) for nearest in gallery.nearest(probes)]
+    )
 
 
 def _nobody() -> Match:
     return Match(decision="unknown", person_id=None, distance=None, margin=None)
 
 
-def _alone(
-    distances: NDArray[np.float64],
-    best: int,
-    people: tuple[str, ...],
-    threshold: float,
-    margin: float,
-    doubt: float,
-) -> Match:
+def _alone(nearest: Nearest | None, threshold: float, margin: float, doubt: float) -> Match:
     """The decision on one face, whatever else is in the frame."""
-    distance = float(distances[best])
-    others = np.delete(distances, best)
-    lead = float(others.min()) - distance if len(others) else None
+    if nearest is None:
+        return _nobody()
+    distance, next_ = nearest.distance, nearest.next_distance
+    lead = None if next_ is None else next_ - distance
     decision: Decision
     if distance >= threshold:
         decision = "unsure" if distance < threshold + doubt else "unknown"
@@ -145,7 +183,7 @@ def _alone(
         decision = "unsure"
     else:
         decision = "known"
-    person = people[best] if decision == "known" else None
+    person = nearest.person_id if decision == "known" else None
     return Match(decision=decision, person_id=person, distance=distance, margin=lead)
 
 

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 
+import numpy as np
 import pytest
 from PIL import Image, ImageFilter
 
@@ -155,3 +156,17 @@ def test_a_far_face_is_too_small_to_enrol_and_two_are_too_many(
     assert said["soft"] in ("blurred", "no_face")
     assert said["as-grace"] == "like_another"
     assert said["good"] is None
+
+
+def test_a_large_frame_is_looked_at_reduced_and_its_boxes_are_its_own(
+    networks: Networks, register: MemoryRegister
+) -> None:
+    large = hopper().resize((2560, 3000), Image.Resampling.BICUBIC)
+
+    answer = recognize(networks, register, jpeg(large))
+
+    assert (answer.width, answer.height) == (2560, 3000)
+    [face] = answer.faces
+    assert face.decision == "known"
+    [small] = recognize(networks, register, jpeg(hopper().resize((1280, 1500)))).faces
+    np.testing.assert_allclose(face.box, [2 * value for value in small.box], atol=40)

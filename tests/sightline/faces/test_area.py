@@ -38,6 +38,27 @@ def test_a_resized_frame_is_the_mean_of_each_bin(
     np.testing.assert_allclose(got[0], pooled(frame, height, width), rtol=1e-6)
 
 
+@given(seeds, sides, sides, st.integers(1, 20), st.integers(1, 20), st.data())
+def test_some_rows_of_a_resized_frame_are_those_of_the_whole(
+    seed: int, h: int, w: int, height: int, width: int, data: st.DataObject
+) -> None:
+    integral = Integral(np.random.default_rng(seed).integers(0, 256, (h, w, 3), dtype=np.uint8))
+    start = data.draw(st.integers(0, height - 1))
+    rows = slice(start, data.draw(st.integers(start + 1, height)))
+
+    got = integral.resized(height, width, rows)
+
+    np.testing.assert_array_equal(got, integral.resized(height, width)[:, :, rows])
+
+
+def test_bins_whose_sums_do_not_fit_16_bits_are_the_right_means() -> None:
+    frame = np.full((64, 64, 3), 255, dtype=np.uint8)
+
+    # 16 x 16 pixels of 255 are 65,280; 17 x 16 are more than 65,535.
+    for side in (1, 2, 3, 4):
+        np.testing.assert_array_equal(Integral(frame).resized(side, side), 255)
+
+
 @given(seeds, sides, sides, st.integers(1, 12), st.data())
 def test_a_crop_is_the_mean_of_each_bin_of_its_box(
     seed: int, h: int, w: int, size: int, data: st.DataObject

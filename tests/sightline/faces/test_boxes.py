@@ -59,6 +59,33 @@ def test_what_is_kept_is_what_the_greedy_rule_keeps(
     assert kept.tolist() == greedy(boxes, probabilities, limit, over)
 
 
+@pytest.mark.parametrize("over", ["union", "smaller"])
+def test_more_boxes_than_are_compared_at_once_are_kept_as_the_greedy_rule_keeps(over: str) -> None:
+    rng = np.random.default_rng(5)
+    low = rng.integers(0, 90, (1300, 2)).astype(np.float32)
+    boxes = np.concatenate([low, low + rng.integers(5, 30, (1300, 2))], axis=1).astype(np.float32)
+    probabilities = rng.choice(np.array([0.6, 0.8, 1.0], np.float32), 1300)
+
+    kept = suppress(boxes, probabilities, 0.5, over=over)  # type: ignore[arg-type]
+
+    assert kept.tolist() == greedy(boxes, probabilities, 0.5, over)
+
+
+def test_a_long_chain_of_overlapping_boxes_is_kept_every_other_one() -> None:
+    x = np.arange(0, 200, 2, dtype=np.float32)
+    boxes = np.stack([x, 0 * x, x + 6, 0 * x + 6], axis=1)  # each overlaps the next by a half
+
+    kept = suppress(boxes, np.linspace(1, 0.6, len(x), dtype=np.float32), 0.4)
+
+    assert kept.tolist() == list(range(0, 100, 2))
+
+
+def test_no_boxes_are_no_error() -> None:
+    kept = suppress(np.empty((0, 4), np.float32), np.empty(0, np.float32), 0.5)
+
+    assert kept.tolist() == []
+
+
 def test_boxes_without_extent_are_no_error() -> None:
     boxes = np.array([[3, 3, 3, 3], [3, 3, 3, 3]], np.float32)
 

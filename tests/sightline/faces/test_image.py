@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from PIL import Image
 
 from sightline.errors import ImageError
-from sightline.faces.image import Frame, decode
+from sightline.faces.image import Frame, decode, decode_reduced
 
 # Four colours, so that every turn and mirroring is another picture; flat, so that JPEG keeps them.
 RED, GREEN, BLUE, GREY = (200, 30, 30), (30, 200, 30), (30, 30, 200), (120, 120, 120)
@@ -278,3 +278,83 @@ def test_a_damaged_file_is_a_picture_or_an_error_of_ours(
     except ImageError:
         return
     assert frame.ndim == 3 and frame.shape[2] == 3 and frame.dtype == np.uint8  # noqa: PT018
+
+
+def gradient(width: int, height: int) -> Image.Image:
+    """Red grows to the right and green downwards, so that a place can be told by its colour."""
+    frame = np.zeros((height, width, 3), np.uint8)
+    frame[:, :, 0] = np.linspace(0, 255, width)[None, :]
+    frame[:, :, 1] = np.linspace(0, 255, height)[:, None]
+    return Image.fromarray(frame)
+
+
+@pytest.mark.parametrize(
+    ("size", "by"),
+    [
+        ((127, 90), 1),
+        ((128, 90), 2),
+        ((90, 128), 2),
+        ((255, 255), 2),
+        ((257, 96), 4),
+        ((80, 600), 8),
+        ((9000, 104), 8),
+    ],
+)
+def test_a_large_jpeg_is_decoded_at_the_least_size_that_keeps_the_longer_side(
+    size: tuple[int, int], by: int
+) -> None:
+    data = file_of(gradient(*size), "JPEG", quality=95, subsampling=0)
+
+    picture = decode_reduced(data, longest_px=64)
+
+    assert picture.reduced_by == by
+    assert (picture.width, picture.height) == size
+    assert picture.frame.shape[:2] == (-(-size[1] // by), -(-size[0] // by))
+    means = decode(data).mean(axis=(0, 1))
+    np.testing.assert_allclose(picture.frame.mean(axis=(0, 1)), means, atol=3)
+
+
+@pytest.mark.parametrize("orientation", range(1, 9))
+def test_a_reduced_picture_is_turned_and_its_boxes_are_the_files(orientation: int) -> None:
+    exif = Image.Exif()
+    exif[0x0112] = orientation
+    data = file_of(gradient(400, 201), "JPEG", quality=95, exif=exif)
+    whole = decode(data)
+
+    picture = decode_reduced(data, longest_px=100)
+
+    assert (picture.height, picture.width) == whole.shape[:2]
+    x, y, width, height = picture.in_file((10, 20, 30, 20))
+    assert (width, height) == (120, 80)
+    here = picture.frame[20:40, 10:40].mean(axis=(0, 1))
+    np.testing.assert_allclose(here, whole[y : y + height, x : x + width].mean(axis=(0, 1)), atol=4)
+
+
+def test_a_box_at_the_edge_of_a_reduced_picture_stays_within_the_files() -> None:
+    picture = decode_reduced(file_of(gradient(201, 99), "JPEG"), longest_px=100)
+
+    height, width, _ = picture.frame.shape
+    assert (width, height) == (101, 50)
+    assert picture.in_file((91, 40, 10, 10)) == (182, 80, 19, 19)
+
+
+@pytest.mark.parametrize("kind", ["PNG", "WEBP", "BMP"])
+def test_what_is_no_jpeg_is_not_reduced(kind: str) -> None:
+    data = file_of(gradient(400, 200), kind)
+
+    picture = decode_reduced(data, longest_px=100)
+
+    assert picture.reduced_by == 1
+    np.testing.assert_array_equal(picture.frame, decode(data))
+
+
+def test_a_small_jpeg_is_decoded_to_the_same_pixels_as_ever() -> None:
+    data = file_of(gradient(1280, 720), "JPEG")
+
+    np.testing.assert_array_equal(decode_reduced(data, longest_px=1280).frame, decode(data))
+
+
+@given(st.binary(max_size=200))
+def test_no_bytes_cause_another_error_when_reduced(data: bytes) -> None:
+    with contextlib.suppress(ImageError):
+        decode_reduced(b"\xff\xd8\xff" + data, longest_px=64)

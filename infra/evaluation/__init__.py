@@ -1,0 +1,1 @@
+"""How well faces are told apart: photos to scores, scores to figures and pictures."""

