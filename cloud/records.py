@@ -43,6 +43,8 @@ def read_records(text: str | bytes) -> Records:
         value = json.loads(text)
     except (ValueError, RecursionError) as err:
         raise ConfigError(f"the records are not JSON: {err}") from err
+    if value in ([], {}):
+        raise ConfigError("there are no records in it")
     if isinstance(value, dict):
         return _from_mapping(value)
     if isinstance(value, list):
@@ -84,9 +86,8 @@ def _from_list(value: list[Json]) -> Records:
     for where, name, record in zip(places, names, records, strict=True):
         id_ = None if by_name else _said(record, _ID_FIELDS)
         if not by_name and id_ is None:
-            raise ConfigError(
-                f'{where} has no id, and names alone do not tell all apart; give it a field "id"'
-            )
+            what = "no id, and names alone do not tell all apart" if name else "neither name nor id"
+            raise ConfigError(f'{where} has {what}; give it a field "id"')
         found.append(_record(where, name or id_ or "", id_, record))
     taken = _taken(records, _NAME_FIELDS if by_name else _ID_FIELDS)
     return Records(identified_by=f"the field {taken}", records=_told_apart(found, places))

@@ -98,6 +98,17 @@ def destroy(account: Account, stack: str, say: Say) -> None:
     say(f"stack {stack} is deleted")
 
 
+def exists(account: Account, stack: str) -> bool:
+    """Tell whether there is such a stack.
+
+    Raises:
+        ConfigError: AWS does not let us look.
+        TransportError: AWS is out of reach.
+    """
+    with translated(f"looking for the stack {stack}"):
+        return _describe(account, stack) is not None
+
+
 def outputs(account: Account, stack: str) -> dict[str, str]:
     """Read a stack's outputs.
 

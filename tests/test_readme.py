@@ -31,12 +31,12 @@ def test_each_command_in_the_readme_is_one(words: list[str]) -> None:
     if words[0] in OUTSIDE:
         return
     command = typer.main.get_command(app)
-    context = command.make_context("run", list(words), resilient_parsing=True)
-    while hasattr(command, "commands"):
+    context = command.make_context("run", list(words))
+    while hasattr(command, "commands") and not (command.invoke_without_command and len(words) == 1):
         left = [*context._protected_args, *context.args]
         name, command, left = command.resolve_command(context, left)
         assert name is not None
-        context = command.make_context(name, left, parent=context, resilient_parsing=True)
+        context = command.make_context(name, left, parent=context)
     assert not context.args or context.allow_extra_args
 
 

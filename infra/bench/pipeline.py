@@ -136,6 +136,16 @@ def burst(rehearsal: Rehearsal, *, count: int, say: Say) -> Burst:
     )
 
 
+def bounds(steady: Endurance) -> list[tuple[str, float, float]]:
+    """Name the figures that are to be reached on two cores: what, measured, at most."""
+    total = next(stage for stage in steady.stages if stage.name == "total")
+    return [
+        ("captured → result, p50", total.p50_ms, 250),
+        ("captured → result, p95", total.p95_ms, 500),
+        ("all but inference, p50", steady.not_inference_p50_ms, 100),
+    ]
+
+
 def write(path: Path, results: Sequence[Endurance | Burst]) -> None:
     """Write the figures as JSON, a line each, with the machine they were taken on."""
     machine = {"cores": psutil.cpu_count(), "at": wire.write_time(datetime.now(UTC))}

@@ -15,6 +15,7 @@ from sightline.errors import SightlineError, TransportError
 app = typer.Typer(
     name="run",
     help="Real-time face recognition from Raspberry Pi cameras on AWS IoT Core.",
+    epilog="Besides: ./run test [PYTEST OPTIONS] passes the tests, ./run setup only sets up.",
     no_args_is_help=True,
     add_completion=False,
     pretty_exceptions_enable=False,
@@ -59,7 +60,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         is out of reach or the result is bad.
     """
     try:
-        app(args=arguments)
+        app(args=arguments, prog_name="./run")
     except SystemExit as end:  # Typer's own way out, for wrong usage too
         return end.code if isinstance(end.code, int) else 0
     except TransportError as error:
@@ -67,5 +68,10 @@ def main(arguments: Sequence[str] | None = None) -> int:
         return 1
     except SightlineError as error:
         say(f"sightline: {error}")
+        return 2
+    except OSError as error:
+        if error.filename is None:  # not about a file that somebody named
+            raise
+        say(f"sightline: {error.filename}: {error.strerror}")
         return 2
     return 0

@@ -19,7 +19,7 @@ def demo(
     folder: Annotated[
         Path, typer.Option("--out", help="Where the contact sheet and the clip go.")
     ] = PROJECT / "demo",
-    workers: Annotated[int, typer.Option(help="Frames worked on at once.")] = 2,
+    workers: Annotated[int, typer.Option(min=1, help="Frames worked on at once.")] = 2,
 ) -> None:
     """Enrol one person, play a clip to the agent, show who was recognised, draw it.
 

@@ -6,7 +6,7 @@ from typing import Annotated, Any
 
 import typer
 from rich.markup import escape
-from rich.progress import Progress
+from rich.progress import Progress, track
 
 from cloud.enrolment import Outcome
 from cloud.people import Addition, Entry, People
@@ -112,7 +112,7 @@ def import_records(
     say(f"{file}: {len(read.records)} records, told apart by {read.identified_by}")
     people = open_people(target(context))
     added = 0
-    for record in read.records:
+    for record in track(read.records, "importing", console=err, transient=True):
         person, is_new = people.put(record.name, person_id=record.person_id, record=record.record)
         added += is_new
         if as_json:

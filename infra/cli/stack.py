@@ -5,6 +5,7 @@ import signal
 import subprocess
 import sys
 import threading
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Annotated
 
@@ -14,7 +15,7 @@ from rich.markup import escape
 from infra.account import Account, translated
 from infra.cli.console import out, print_json, say, tell
 from infra.cli.context import PROJECT, chosen, operator, target
-from infra.deploy import Deployment
+from infra.deploy import Deployment, exists
 from infra.deploy import deploy as deploy_stack
 from infra.deploy import destroy as destroy_stack
 from infra.enrolling import engine_of, open_people
@@ -23,7 +24,7 @@ from infra.provision import provision as provision_thing
 from infra.reembedding import warning
 from infra.target import Target
 from sightline.errors import ConfigError, ModelError, TransportError
-from sightline.keys import FRAMES
+from sightline.keys import FRAMES, frame_key, is_frame_of, new_frame_id
 from sightline.messages import FrameCaptured, encode
 from sightline.topics import check_device, topic
 
@@ -44,7 +45,7 @@ def up(
 ) -> None:
     """Keep the whole stack running on this machine, on loopback; Ctrl-C stops all of it."""
     # Here, since they bring much along that other commands need not wait for.
-    from infra.demo.rehearsal import ministack_python
+    from infra.local.ministack.server import ministack_python
     from infra.local.stack import LocalSettings, LocalStack
     from sightline.faces.engines import prepare_engine
 
@@ -97,6 +98,11 @@ def deploy(
         parameters[name] = value
     if image_uri:
         parameters |= {"PackageType": "Image", "ImageUri": image_uri}
+    elif "PackageType" not in parameters and not exists(account, stack):
+        raise ConfigError(
+            "give the function's container image with --image-uri: a Zip of this code alone holds "
+            "neither the networks nor what runs them (--parameter PackageType=Zip insists)"
+        )
     outputs = deploy_stack(account, Deployment(stack=stack, parameters=parameters), say)
     print_json(outputs)
     where = Target.aws(stack, choice.region, choice.profile)
@@ -181,20 +187,28 @@ def put(
     context: typer.Context,
     thing: Annotated[str, typer.Argument(help="As whose frame it goes.")],
     photo: Annotated[Path, typer.Argument(help="An image.")],
-    name: Annotated[str | None, typer.Option(help="The key's last part; the file's name.")] = None,
+    name: Annotated[
+        str | None, typer.Option(help="The key's last part, instead of a new frame's id.")
+    ] = None,
 ) -> None:
     """Store a picture as a device's frame and publish its reference: for trying things out."""
-    where = target(context)
-    key = f"{FRAMES}/{check_device(thing)}/{name or photo.name}"
+    where, now = target(context), datetime.now(UTC)
+    frame_id = new_frame_id(now)
+    key = f"{FRAMES}/{thing}/{name}" if name else frame_key(thing, frame_id, now)
+    if not is_frame_of(check_device(thing), key):
+        raise ConfigError(f"--name {name!r}: {key} is no key of a frame of {thing}")
     try:
         data = photo.read_bytes()
     except OSError as error:
         raise ConfigError(f"{photo} cannot be read: {error.strerror}") from error
     with translated(f"storing {key}"):
         where.client("s3").put_object(Bucket=where.output("MediaBucket"), Key=key, Body=data)
+    # A frame of its own each time: the same one again would be answered from the store.
+    reference = FrameCaptured(key=key, frame_id=frame_id, captured_at=now)
     with operator(context) as client:
-        client.publish(topic(thing, "frames"), encode(FrameCaptured(key=key)))
-    say(f"published a reference to {key}; the answer comes on {topic(thing, 'results')}")
+        client.publish(topic(thing, "frames"), encode(reference))
+    say(f"published a reference to {key}")
+    say(f"the answer comes on {topic(thing, 'results')} or {topic(thing, 'errors')}")
 
 
 def _warn_of_change(where: Target, engine: str) -> None:

@@ -18,6 +18,7 @@ from numpy.typing import NDArray
 from cloud.enrolment import Photo
 from infra.demo import clip as clips
 from infra.enrolling import open_people
+from infra.local.ministack.server import ministack_python
 from infra.local.stack import LocalSettings, LocalStack
 from infra.packaging import PROJECT
 from infra.provision import provision
@@ -137,12 +138,6 @@ class Rehearsal:
         ((image, _),) = clips.frames({KNOWN: portrait(KNOWN)}, scene)
         clips.draw_number(image, number)
         return cv2.imencode(".jpg", image)[1].tobytes()
-
-
-def ministack_python() -> Path:
-    """Where `run` put MiniStack."""
-    given = os.environ.get("SIGHTLINE_MINISTACK_PYTHON")
-    return Path(given) if given else PROJECT / ".venv-ministack" / "bin" / "python"
 
 
 def portrait(name: str) -> NDArray[np.uint8]:

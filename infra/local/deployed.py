@@ -1,4 +1,4 @@
-"""The functions that were deployed, read back from where they were deployed to.
+"""The functions and role aliases that were deployed, read back from where they were deployed to.
 
 What runs is what CloudFormation made of the template, not what the template was meant to say.
 """
@@ -16,7 +16,9 @@ from urllib.parse import urlsplit
 
 from botocore.exceptions import ClientError
 
+from infra import template
 from infra.account import Account, error_code, translated
+from infra.local.credentials_endpoint import RoleAlias
 from infra.local.lambda_service import Function
 from sightline.errors import TransportError
 
@@ -159,3 +161,25 @@ def _unpack(code: bytes, name: str, surroundings: Surroundings) -> Path:
             archive.extractall(new)  # drops "..", and the zip is our own
         new.rename(folder)
     return folder
+
+
+def role_aliases(account: Account, stack: str) -> dict[str, RoleAlias]:
+    """The template's role aliases, with the roles that were deployed for them."""
+    body = template.load()
+    who = account.account_id()
+    aliases = {}
+    for resource in body["Resources"].values():
+        if resource["Type"] != "AWS::IoT::RoleAlias":
+            continue
+        properties = resource["Properties"]
+        name = properties["RoleAlias"]["Fn::Sub"].replace("${AWS::StackName}", stack)
+        role = properties["RoleArn"]["Fn::GetAtt"][0]
+        with translated(f"reading the role of the role alias {name}"):
+            found = account.client("cloudformation").describe_stack_resource(
+                StackName=stack, LogicalResourceId=role
+            )["StackResourceDetail"]["PhysicalResourceId"]
+            role_arn = account.client("iam").get_role(RoleName=found)["Role"]["Arn"]
+        aliases[name] = RoleAlias(
+            arn=f"arn:aws:iot:{account.region}:{who}:rolealias/{name}", role_arn=role_arn
+        )
+    return aliases

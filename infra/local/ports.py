@@ -1,5 +1,6 @@
 """TCP ports of this machine's loopback interface."""
 
+import contextlib
 import socket
 
 from sightline.errors import ConfigError
@@ -9,10 +10,16 @@ LOOPBACK = "127.0.0.1"
 
 def free_port() -> int:
     """Find a port that nobody listens on at this moment."""
-    with socket.socket() as probe:
-        probe.bind((LOOPBACK, 0))
-        port: int = probe.getsockname()[1]
-        return port
+    return free_ports(1)[0]
+
+
+def free_ports(count: int) -> list[int]:
+    """Find *count* different ports that nobody listens on at this moment."""
+    with contextlib.ExitStack() as held:  # one that is let go could be given again
+        probes = [held.enter_context(socket.socket()) for _ in range(count)]
+        for probe in probes:
+            probe.bind((LOOPBACK, 0))
+        return [probe.getsockname()[1] for probe in probes]
 
 
 def claim(port: int, *, option: str) -> int:

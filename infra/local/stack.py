@@ -17,7 +17,7 @@ from infra.account import AccessKey, Account, translated
 from infra.deploy import Deployment, Say, deploy
 from infra.local import deployed, ports
 from infra.local.authority import Authority
-from infra.local.credentials_endpoint import CredentialsEndpoint, CredentialsProvider, RoleAlias
+from infra.local.credentials_endpoint import CredentialsEndpoint, CredentialsProvider
 from infra.local.facts import LocalFacts
 from infra.local.lambda_service import LambdaService
 from infra.local.ministack.server import (
@@ -76,6 +76,8 @@ class LocalStack:
         self._ministack: MiniStackServer | None = None
         self._account: Account | None = None
         self._full = False
+        self._functions: tuple[str, ...] = ()
+        self._start_errors: dict[str, str | None] = {}
 
     def __enter__(self) -> Self:
         self.start()
@@ -122,10 +124,19 @@ class LocalStack:
             raise TransportError(
                 f"MiniStack has ended by itself; see {server.log_path}, and start the stack again"
             )
+        self._say_start_errors()
         full = shutil.disk_usage(self.settings.state).free < LEAST_FREE_BYTES
         if full != self._full:
             self._say("the disk is full: frames are refused" if full else "the disk has room again")
         self._full = full
+
+    def _say_start_errors(self) -> None:
+        """Say once of each function why it cannot start."""
+        for name in self._functions:
+            error = self.lambda_service.stats(name).start_error
+            if error and error != self._start_errors.get(name):
+                self._say(f"{name} cannot start: {error}")
+            self._start_errors[name] = error
 
     def start(self) -> None:
         """Start everything and wait until it serves.
@@ -212,11 +223,16 @@ class LocalStack:
 
     def _claim_ports(self) -> dict[str, int]:
         settings = self.settings
+        wanted = {
+            "gateway": settings.gateway_port,
+            "mqtt": settings.mqtt_port,
+            "credentials": settings.credentials_port,
+            "lambda": settings.lambda_port,
+        }
+        free = iter(ports.free_ports(len(wanted)))
         return {
-            "gateway": ports.claim(settings.gateway_port, option="--gateway-port"),
-            "mqtt": ports.claim(settings.mqtt_port, option="--mqtt-port"),
-            "credentials": ports.claim(settings.credentials_port, option="--credentials-port"),
-            "lambda": ports.claim(settings.lambda_port, option="--lambda-port"),
+            name: ports.claim(port, option=f"--{name}-port") if port else next(free)
+            for name, port in wanted.items()
         }
 
     def _function_urls(self, port: int) -> dict[str, str]:
@@ -246,8 +262,10 @@ class LocalStack:
             },
             workers=settings.workers,
         )
+        functions = deployed.functions(account, settings.stack, surroundings)
+        self._functions = tuple(function.name for function in functions)
         service = LambdaService(
-            deployed.functions(account, settings.stack, surroundings),
+            functions,
             port=port,
             log_folder=folder.path / "logs",
             on_failure=self._send_to_queue,
@@ -275,7 +293,7 @@ class LocalStack:
         ca = folder.path / "ca.pem"
         ca.write_text(broker_ca.rstrip("\n") + "\n" + authority.pem)
         endpoint = CredentialsEndpoint(
-            CredentialsProvider(account, self._role_aliases(account)),
+            CredentialsProvider(account, deployed.role_aliases(account, self.settings.stack)),
             port=port,
             certificate=authority.write_server_certificate(
                 folder.path / "authority" / "server.pem"
@@ -284,24 +302,3 @@ class LocalStack:
         )
         self._open.enter_context(endpoint)
         return endpoint, ca
-
-    def _role_aliases(self, account: Account) -> dict[str, RoleAlias]:
-        """The template's role aliases, with the roles that were deployed for them."""
-        stack, body = self.settings.stack, template.load()
-        who = account.account_id()
-        aliases = {}
-        for resource in body["Resources"].values():
-            if resource["Type"] != "AWS::IoT::RoleAlias":
-                continue
-            properties = resource["Properties"]
-            name = properties["RoleAlias"]["Fn::Sub"].replace("${AWS::StackName}", stack)
-            role = properties["RoleArn"]["Fn::GetAtt"][0]
-            with translated(f"reading the role of the role alias {name}"):
-                found = account.client("cloudformation").describe_stack_resource(
-                    StackName=stack, LogicalResourceId=role
-                )["StackResourceDetail"]["PhysicalResourceId"]
-                role_arn = account.client("iam").get_role(RoleName=found)["Role"]["Arn"]
-            aliases[name] = RoleAlias(
-                arn=f"arn:aws:iot:{account.region}:{who}:rolealias/{name}", role_arn=role_arn
-            )
-        return aliases

@@ -8,8 +8,9 @@ from uuid import uuid4
 import pytest
 
 from cloud.enrolment import Photo
-from infra.demo.rehearsal import RECORD, ministack_python
+from infra.demo.rehearsal import RECORD
 from infra.enrolling import open_people
+from infra.local.ministack.server import ministack_python
 from infra.local.stack import LocalSettings, LocalStack
 from infra.operator_client import OperatorClient
 from infra.operators import broker_of

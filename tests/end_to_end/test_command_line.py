@@ -216,9 +216,8 @@ def test_put_sends_a_picture_and_says_where_the_answer_comes(up: Up) -> None:
             listening.kill()
 
     assert put.status == 0, put.err
-    line = one_line(put.err)
-    assert "frames/hall/grace-hopper.jpg" in line
-    assert "sightline/v1/hall/results" in line
+    assert "published a reference to frames/hall/" in put.err
+    assert "sightline/v1/hall/results or sightline/v1/hall/errors" in put.err
     (face,) = json.loads(out)["payload"]["faces"]
     assert face["person"]["name"] == "Grace Hopper"
 
@@ -228,6 +227,7 @@ def test_put_sends_a_picture_and_says_where_the_answer_comes(up: Up) -> None:
     ("words", "said"),
     [
         (("put", "hall", "/nowhere/photo.jpg"), "/nowhere/photo.jpg cannot be read"),
+        (("put", "hall", str(DATA / "grace-hopper.jpg"), "--name", "../../x.jpg"), "is no key of"),
         (("put", "no such/thing", str(DATA / "grace-hopper.jpg")), "no such/thing"),
         (("publish", "sightline/+/frames", "{}"), "sightline/+/frames: "),
         (("people", "show", "nobody"), "nobody"),

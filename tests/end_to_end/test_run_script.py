@@ -50,8 +50,15 @@ def set_up(checkout: Path) -> None:
         (checkout / name / ".installed").write_bytes(stamp)
 
 
-def test_without_a_python_it_says_which_is_needed_and_how_to_get_it(checkout: Path) -> None:
-    done = run(checkout, "demo", PYTHON="/bin/false")
+def test_without_a_python_it_says_which_is_needed_and_how_to_get_it(
+    checkout: Path, tmp_path: Path
+) -> None:
+    for tool in ("sh", "dirname", "cat", "cksum", "grep", "id"):
+        found = shutil.which(tool)
+        assert found is not None
+        (tmp_path / tool).symlink_to(found)
+
+    done = run(checkout, "demo", PATH=str(tmp_path))
 
     assert done.returncode == 1
     assert "run: sightline needs Python 3.11 or newer; found none." in done.stderr
@@ -60,15 +67,17 @@ def test_without_a_python_it_says_which_is_needed_and_how_to_get_it(checkout: Pa
     assert not (checkout / ".venv").exists()
 
 
-def test_a_python_that_is_too_old_is_as_none(checkout: Path, tmp_path: Path) -> None:
-    old = tmp_path / "python3.9"
+@pytest.mark.parametrize("name", ["python3.9", "python 3 9"])
+def test_a_python_that_is_too_old_is_named(checkout: Path, tmp_path: Path, name: str) -> None:
+    old = tmp_path / name
     old.write_text("#!/bin/sh\nexit 1\n")  # its answer to `sys.version_info < (3, 11)`
     old.chmod(0o755)
 
     done = run(checkout, "test", PYTHON=str(old))
 
     assert done.returncode == 1
-    assert "found none" in done.stderr
+    assert f"run: PYTHON={old} is no Python 3.11 or newer." in done.stderr
+    assert "leave PYTHON unset" in done.stderr
 
 
 def test_an_installation_that_fails_says_what_failed_and_how_to_mend_it(checkout: Path) -> None:

@@ -226,3 +226,9 @@ class MiniStackServer:
             log.warning("MiniStack did not stop within %.0f s; killed", STOP_WITHIN_S)
             process.kill()
             process.wait()
+
+
+def ministack_python() -> Path:
+    """Where `run` put MiniStack."""
+    given = os.environ.get("SIGHTLINE_MINISTACK_PYTHON")
+    return Path(given) if given else PROJECT / ".venv-ministack" / "bin" / "python"
