@@ -8,7 +8,9 @@ from typing import Any
 from rich.console import Console
 from rich.table import Table
 
-out = Console(highlight=False)
+_WIDEST = 1000  # characters: into a file or a pipe tables go unfolded
+
+out = Console(highlight=False, width=None if sys.stdout.isatty() else _WIDEST)
 err = Console(stderr=True, highlight=False)
 
 
