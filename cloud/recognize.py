@@ -121,7 +121,10 @@ def _recognition() -> "Recognition":
 
     settings, session = _settings(), Session()
     recognizer = load_recognizer(
-        settings.engine, folder=settings.models, smallest_face_px=settings.smallest_face_px
+        settings.engine,
+        folder=settings.models,
+        smallest_face_px=settings.smallest_face_px,
+        threads=settings.threads,
     )
     engine, folder = recognizer.engine, settings.gallery_folder
     dynamo = aws.client(session, "dynamodb")

@@ -17,6 +17,7 @@ _RANGES = {
     "sighting_days": (1, MAX_SIGHTING_DAYS, "days"),
     "smallest_face_px": (12, 1000, "px"),
     "longest_side_px": (320, 65500, "px"),
+    "threads": (1, 16, "threads"),
 }
 
 _PATHS = {"models", "gallery_folder"}
@@ -37,6 +38,7 @@ class Settings:
     sighting_days: int = 90
     smallest_face_px: int = 40  # the side of the smallest face looked for
     longest_side_px: int = 1280  # a JPEG at least twice as long is looked at reduced
+    threads: int = 1  # of each network
     models: Path = field(default=Path("/opt/sightline"))
     gallery_folder: Path | None = None  # where a copy of the gallery is kept for the next process
 

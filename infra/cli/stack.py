@@ -34,7 +34,9 @@ app = typer.Typer()
 @app.command()
 def up(
     context: typer.Context,
-    workers: Annotated[int, typer.Option(min=1, help="Frames worked on at once.")] = 2,
+    workers: Annotated[
+        int, typer.Option(min=1, help="Frames worked on at once; a worker a core.")
+    ] = os.cpu_count() or 1,
     gateway_port: Annotated[int, typer.Option(help="AWS's services; 0 takes any free one.")] = 4566,
     mqtt_port: Annotated[int, typer.Option(help="MQTT with mutual TLS.")] = 8883,
     credentials_port: Annotated[int, typer.Option(help="The IoT credentials endpoint.")] = 4567,

@@ -41,7 +41,11 @@ class Loading(Generic[T]):
 
 
 def load_recognizer(
-    engine: str = "dlib", *, folder: Path | None = None, smallest_face_px: int | None = None
+    engine: str = "dlib",
+    *,
+    folder: Path | None = None,
+    smallest_face_px: int | None = None,
+    threads: int = 1,
 ) -> "Recognizer":
     """Load an engine and a detector, and what they need.
 
@@ -53,13 +57,15 @@ def load_recognizer(
         engine: Its name.
         folder: Where its file lies; by default the user's cache.
         smallest_face_px: The side of the smallest face to look for; None: the detector's own.
+        threads: Of each network. A worker a core with one each does more frames a second than
+            fewer workers with more; more answer one frame sooner.
 
     Raises:
         ModelError: A network is missing or damaged.
     """
-    loading = Loading(lambda: load_engine(engine, folder=folder))
+    loading = Loading(lambda: load_engine(engine, folder=folder, threads=threads))
     from sightline.faces.detector import SMALLEST_FACE_PX, Detector
     from sightline.faces.recognizer import Recognizer
 
-    detector = Detector(smallest_face_px=smallest_face_px or SMALLEST_FACE_PX)
+    detector = Detector(smallest_face_px=smallest_face_px or SMALLEST_FACE_PX, threads=threads)
     return Recognizer(detector, loading.result())

@@ -20,6 +20,7 @@ GIVEN = {
     "SIGHTLINE_SIGHTING_DAYS": "30",
     "SIGHTLINE_SMALLEST_FACE_PX": "20",
     "SIGHTLINE_LONGEST_SIDE_PX": "1920",
+    "SIGHTLINE_THREADS": "2",
     "SIGHTLINE_MODELS": "/opt/sightline",
     "SIGHTLINE_GALLERY_FOLDER": "/tmp",
 }
@@ -32,6 +33,7 @@ def test_all_is_read_from_the_environment() -> None:
     assert settings.sighting_days == 30
     assert settings.smallest_face_px == 20
     assert settings.longest_side_px == 1920
+    assert settings.threads == 2
     assert settings.models == Path("/opt/sightline")
     assert settings.gallery_folder == Path("/tmp")
     assert Settings.from_env({**GIVEN, "SIGHTLINE_GALLERY_FOLDER": ""}).gallery_folder is None
