@@ -52,6 +52,14 @@ class Detections:
         if shapes != ((n, 4), (n,), (n, 5, 2)):
             raise ValueError(f"shapes {shapes} are not those of {n} detections")
 
+    def taken(self, which: NDArray[np.bool_]) -> "Detections":
+        """Take those that *which* (n,) is true for."""
+        return Detections(
+            boxes=self.boxes[which],
+            probabilities=self.probabilities[which],
+            landmarks=self.landmarks[which],
+        )
+
     def __len__(self) -> int:
         return len(self.boxes)
 

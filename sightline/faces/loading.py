@@ -67,5 +67,6 @@ def load_recognizer(
     from sightline.faces.detector import SMALLEST_FACE_PX, Detector
     from sightline.faces.recognizer import Recognizer
 
-    detector = Detector(smallest_face_px=smallest_face_px or SMALLEST_FACE_PX, threads=threads)
-    return Recognizer(detector, loading.result())
+    smallest_face_px = smallest_face_px or SMALLEST_FACE_PX
+    detector = Detector(smallest_face_px=smallest_face_px, threads=threads)
+    return Recognizer(detector, loading.result(), smallest_face_px=smallest_face_px)

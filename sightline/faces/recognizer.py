@@ -51,10 +51,16 @@ class Recognizer:
         detector: Finder,
         engine: Engine,
         *,
+        smallest_face_px: float = 0,
         clock: Callable[[], float] = time.perf_counter,
     ) -> None:
-        """Join the two; *clock* gives seconds."""
+        """Join the two; *clock* gives seconds.
+
+        A detector told to look for faces from some size on finds a few that are smaller, by chance;
+        those below *smallest_face_px* are left out, so that a face does not come and go with it.
+        """
         self._detector = detector
+        self._smallest_face_px = smallest_face_px
         self.engine = engine
         self._clock = clock
 
@@ -63,8 +69,11 @@ class Recognizer:
         start = self._clock()
         found = self._detector.detect(frame)
         detected = self._clock()
-        chips = [self._chip(frame, points) for points in found.landmarks]
         sides = (found.boxes[:, 2:] - found.boxes[:, :2]).min(axis=1, initial=np.inf)
+        if (sides < self._smallest_face_px).any():
+            found = found.taken(sides >= self._smallest_face_px)
+            sides = sides[sides >= self._smallest_face_px]
+        chips = [self._chip(frame, points) for points in found.landmarks]
         qualities = [judge(float(side), chip) for side, chip in zip(sides, chips, strict=True)]
         embeddings = self._embeddings(chips, qualities)
         faces = tuple(

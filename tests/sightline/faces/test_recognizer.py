@@ -216,3 +216,16 @@ def test_a_seen_face_shows_no_embedding(recognizer: Recognizer, hopper: Frame) -
 
     assert "embedding" not in text
     assert "array" not in text
+
+
+def test_a_face_smaller_than_was_looked_for_is_left_out(engine: Engine, hopper: Frame) -> None:
+    small, large = (300, 100, 339.5, 180), (100, 100, 180, 200)
+
+    alone = Recognizer(Finder(large), engine).see(hopper).faces[0].embedding
+    [face] = Recognizer(Finder(small, large, small), engine, smallest_face_px=40).see(hopper).faces
+
+    assert face.box == (100, 100, 80, 100)
+    assert alone is not None
+    assert face.embedding is not None
+    np.testing.assert_allclose(face.embedding, alone, atol=1e-6)
+    assert Recognizer(Finder(small), engine, smallest_face_px=40).see(hopper).faces == ()
