@@ -2,8 +2,8 @@
 
 Results are printed one line a face, with times in UTC. SIGINT (Ctrl-C) and SIGTERM stop it: what
 is on its way gets a few seconds to be answered. Exit status: 0 stopped as asked, or the clip ended
-and all of it was answered; 1 the camera is gone, or frames of the clip were left unanswered; 2
-something is wrong that the message names.
+and all that was sent of it was answered; 1 the camera is gone, or frames of the clip were left
+unanswered or given up; 2 something is wrong that the message names.
 """
 
 import argparse
@@ -27,9 +27,11 @@ from device.credentials import CredentialsEndpoint
 from device.folder_camera import FolderCamera
 from device.hook import Hook
 from device.iot_link import IotLink
+from device.journal import Summary
 from device.lines import lines, machine_line, summary_lines
 from device.memory_spool import MemorySpool
 from device.opencv_camera import LiveCamera, without_password
+from device.output import Output
 from device.pi_camera import PiCamera
 from device.report import Report, summary_line
 from device.results import Outcome
@@ -54,18 +56,23 @@ def main(argv: Sequence[str] | None = None) -> int:
         settings = Settings.load(arguments.config).with_camera(
             arguments.camera, loop=True if arguments.loop else None
         )
-        left = run(settings, arguments, stop)
+        summary = run(settings, arguments, stop)
     except (ConfigError, CameraError) as err:  # the operator's to mend, so no traceback
         print(f"device: {err}", file=sys.stderr)  # noqa: T201
         return 2 if isinstance(err, ConfigError) else 1
-    return 1 if left and not stop.is_set() else 0
+    return exit_status(summary, stopped=stop.is_set())
 
 
-def run(settings: Settings, arguments: argparse.Namespace, stop: threading.Event) -> int:
+def exit_status(summary: Summary, *, stopped: bool) -> int:
+    """Tell how it went: 1 if a clip came to its end, and not all that was sent was answered."""
+    return 1 if (summary.unanswered or summary.given_up) and not stopped else 0
+
+
+def run(settings: Settings, arguments: argparse.Namespace, stop: threading.Event) -> Summary:
     """Build an agent, the one place that names its adapters, and run it.
 
     Returns:
-        How many frames were left unanswered.
+        All that it did.
 
     Raises:
         ConfigError: Something that the operator must mend.
@@ -85,7 +92,8 @@ def run(settings: Settings, arguments: argparse.Namespace, stop: threading.Event
     )
     with contextlib.ExitStack() as resources:
         report = resources.enter_context(Report(arguments.report)) if arguments.report else None
-        observers = _observers(settings, arguments, report, resources)
+        out = Output(sys.stdout, "standard output")
+        observers = _observers(settings, arguments, out, report, resources)
         camera = camera_of(settings.camera)
         try:
             store.prepare()
@@ -106,8 +114,8 @@ def run(settings: Settings, arguments: argparse.Namespace, stop: threading.Event
             with _timer(arguments.seconds, agent.finish):
                 agent.run(stop)
         finally:
-            _sum_up(agent, arguments, report)
-        return agent.summary().unanswered
+            _sum_up(agent, arguments, out, report)
+        return agent.summary()
 
 
 def camera_of(settings: CameraSettings) -> Camera:
@@ -134,39 +142,47 @@ def camera_of(settings: CameraSettings) -> Camera:
 def _observers(
     settings: Settings,
     arguments: argparse.Namespace,
+    out: Output,
     report: Report | None,
     resources: contextlib.ExitStack,
 ) -> list[Callable[[Outcome], None]]:
-    observers = [_printer(as_json=arguments.json)]
+    observers = [_printer(out, as_json=arguments.json)]
     if report is not None:
         observers.append(report.result)
     wanted = settings.results
     if wanted.hook:
-        hook = Hook(wanted.hook, timeout_s=wanted.hook_timeout_s, processes=wanted.hook_processes)
+        hook = Hook(
+            wanted.hook,
+            timeout_s=wanted.hook_timeout_s,
+            processes=wanted.hook_processes,
+            stop_timeout_s=settings.uplink.stop_timeout_s,
+        )
         observers.append(resources.enter_context(hook).result)
     return observers
 
 
-def _printer(*, as_json: bool) -> Callable[[Outcome], None]:
+def _printer(out: Output, *, as_json: bool) -> Callable[[Outcome], None]:
     colour = sys.stdout.isatty() and "NO_COLOR" not in os.environ
 
     def show(outcome: Outcome) -> None:
-        for line in [machine_line(outcome)] if as_json else lines(outcome, colour=colour):
-            print(line, flush=True)  # noqa: T201
+        out.write(*([machine_line(outcome)] if as_json else lines(outcome, colour=colour)))
 
     return show
 
 
-def _sum_up(agent: Agent, arguments: argparse.Namespace, report: Report | None) -> None:
+def _sum_up(
+    agent: Agent, arguments: argparse.Namespace, out: Output, report: Report | None
+) -> None:
     summary = agent.summary()
     if not summary.captured:  # then what went wrong says it all
         return
     if report is not None:
         report.summary(summary)
     if arguments.json:
-        print(summary_line(summary), flush=True)  # noqa: T201
+        out.write(summary_line(summary))
     else:
-        print("\n".join(summary_lines(summary)), file=sys.stderr)  # noqa: T201
+        written = summary_lines(summary, every_stage=arguments.verbose)
+        Output(sys.stderr, "standard error").write(*written)
 
 
 @contextlib.contextmanager
@@ -216,23 +232,25 @@ def _arguments(argv: Sequence[str] | None) -> argparse.Namespace:
     parser.add_argument(
         "--report", type=Path, metavar="FILE", help="write the same lines of JSON to FILE"
     )
-    parser.add_argument("--verbose", action="store_true", help="log more")
+    parser.add_argument(
+        "--verbose", action="store_true", help="log more, and tell how long each stage took"
+    )
     parser.add_argument("--version", action="version", version=f"sightline {__version__}")
     return parser.parse_args(argv)
 
 
 def _count(text: str) -> int:
-    number = int(text)
-    if number < 1:
-        raise argparse.ArgumentTypeError(f"{text} is not 1 or more")
-    return number
+    with contextlib.suppress(ValueError):
+        if (number := int(text)) >= 1:
+            return number
+    raise argparse.ArgumentTypeError(f"expected a whole number of 1 or more, got {text!r}")
 
 
 def _seconds(text: str) -> float:
-    number = float(text)
-    if not 0 < number <= threading.TIMEOUT_MAX:
-        raise argparse.ArgumentTypeError(f"{text} is not more than 0")
-    return number
+    with contextlib.suppress(ValueError):
+        if 0 < (number := float(text)) <= threading.TIMEOUT_MAX:
+            return number
+    raise argparse.ArgumentTypeError(f"expected a number of seconds over 0, got {text!r}")
 
 
 def _configure_logging(verbose: bool) -> None:

@@ -19,7 +19,7 @@ from device.settings import Settings
 from device.spool import Spool, SpooledFrame
 from device.status import StatusReporter
 from device.uplink import Uplink
-from sightline.errors import ConfigError
+from sightline.errors import CameraError, ConfigError
 from sightline.keys import frame_key, new_frame_id
 
 log = logging.getLogger(__name__)
@@ -81,7 +81,7 @@ class Agent:
         """
         self._results.listen(self._link, self._settings.thing)
         self._commands.listen(self._link)
-        capture = self._start("capture", self._capture.run)
+        capture = self._start("capture", lambda: self._watch(stop))
         working = [
             self._start(f"uplink-{i}", lambda: self._uplink.run(self._sending_done))
             for i in range(self._settings.uplink.uploads)
@@ -97,8 +97,9 @@ class Agent:
             self._sending_done.set()
             self._uplink.close()
             self._status.soon()
-            for thread in [capture, *working]:
-                thread.join(self._settings.uplink.stop_timeout_s + 1)
+            until_s = time.monotonic() + self._settings.uplink.stop_timeout_s + 1
+            for thread in [*working, capture]:
+                thread.join(max(0.0, until_s - time.monotonic()))
         left = self._spool.depth()
         self._journal.count("unanswered", left)
         if left:
@@ -132,6 +133,15 @@ class Agent:
             if time.monotonic() - since_s > patience_s:
                 return
             self._sending_done.wait(0.02)
+
+    def _watch(self, stop: threading.Event) -> None:
+        """Take frames; a camera on the network that is waited for is no failure after a stop."""
+        try:
+            self._capture.run()
+        except CameraError as err:
+            if not stop.is_set():
+                raise
+            log.info("stopped meanwhile: %s", err)
 
     def _keep(self, captured: Captured) -> None:
         """Put one image into the spool, as JPEG; the capturing thread's, so it never waits."""

@@ -50,6 +50,7 @@ class Commands:
                 self._capture.now()
             case "pause":
                 self._capture.pause(True)
+                log.warning("paused by a command; send resume to go on")
             case "resume":
                 self._capture.pause(False)
             case "identify-yourself":

@@ -15,7 +15,8 @@ from awscrt.exceptions import AwsCrtError
 
 from device import diagnosis, mqtt_client, reasons
 from device.identity import Identity
-from device.link import Handler, check_publish, matches
+from device.link import Handler, check_publish
+from device.routes import Routes
 from device.settings import IotSettings
 from sightline.errors import ConfigError, SightlineError, TransportError
 from sightline.topics import check_topic
@@ -69,7 +70,7 @@ class IotLink:
         self._will = will
         self._where = f"{settings.endpoint}:{settings.port}"
         self._client: Any = None
-        self._routes: list[tuple[str, Handler]] = []
+        self._routes = Routes()
         self._greeters: list[Callable[[], None]] = []
         self._lock = threading.Lock()
         self._events: queue.SimpleQueue[_Connected | _Failed | None] = queue.SimpleQueue()
@@ -144,8 +145,8 @@ class IotLink:
     def subscribe(self, pattern: str, handler: Handler) -> None:
         """See `Link.subscribe`; the broker hears of it now, or at the next connect."""
         check_topic(pattern)
+        self._routes.add(pattern, handler)
         with self._lock:
-            self._routes.append((pattern, handler))
             ready = self._ready
         if ready:
             self._events.put(_Connected(session_present=True))
@@ -162,11 +163,7 @@ class IotLink:
 
     def _receive(self, data: Any) -> None:
         packet = data.publish_packet
-        with self._lock:
-            routes = list(self._routes)
-        for pattern, handler in routes:
-            if matches(pattern, packet.topic):
-                handler(packet.topic, bytes(packet.payload or b""))
+        self._routes.deliver(packet.topic, bytes(packet.payload or b""))
 
     def _connected(self, data: Any) -> None:
         self._events.put(_Connected(session_present=data.connack_packet.session_present))
@@ -212,7 +209,7 @@ class IotLink:
             self._first.set()
         with self._lock:
             self._ready = True
-            missing = {pattern for pattern, _ in self._routes} - self._subscribed
+            missing = self._routes.patterns() - self._subscribed
             greeters = list(self._greeters)
         if missing:  # subscribed to while we were at it
             self._events.put(_Connected(session_present=True))
@@ -225,10 +222,9 @@ class IotLink:
 
     def _subscribe_to_all(self) -> None:
         """Subscribe to each route that is not; one refused does not keep the others from it."""
-        with self._lock:
-            wanted = {pattern for pattern, _ in self._routes}
         problems = []
-        for pattern in sorted(wanted - self._subscribed):  # one each: AWS takes 8 at most at once
+        missing = self._routes.patterns() - self._subscribed
+        for pattern in sorted(missing):  # one each: AWS takes 8 at most at once
             packet = mqtt5.SubscribePacket(
                 [mqtt5.Subscription(topic_filter=pattern, qos=mqtt5.QoS.AT_LEAST_ONCE)]
             )

@@ -10,7 +10,15 @@ from typing import Literal
 from sightline.messages import Counters
 
 Event = Literal[
-    "captured", "dropped", "uploaded", "published", "answered", "rejected", "unanswered", "repeated"
+    "captured",
+    "dropped",
+    "uploaded",
+    "published",
+    "answered",
+    "rejected",
+    "given_up",
+    "unanswered",
+    "repeated",
 ]
 
 KEPT = 20_000  # latencies a stage; older ones are forgotten, so that memory stays flat
@@ -31,8 +39,9 @@ class Summary:
     """Everything an agent has done since it started.
 
     Attributes:
-        dropped: Frames given up before they were answered, because the network or the cloud did
-            not keep up.
+        dropped: Frames that newer ones pushed out of the spool, because the network or the cloud
+            did not keep up. `Counters.dropped` has those that were given up in it, too.
+        given_up: Frames that were sent as often as may be, and not answered in time.
         unanswered: Frames that were still on their way when the agent stopped.
         repeated: Results that came again.
         decisions: Faces by what was decided about them; people by name are in `people`.
@@ -47,6 +56,7 @@ class Summary:
     answered: int
     rejected: int
     dropped: int
+    given_up: int
     unanswered: int
     repeated: int
     faces: int
@@ -89,7 +99,7 @@ class Journal:
             done = self._events
             return Counters(
                 captured=done["captured"],
-                dropped=done["dropped"],
+                dropped=done["dropped"] + done["given_up"],
                 uploaded=done["uploaded"],
                 published=done["published"],
                 answered=done["answered"],
@@ -107,6 +117,7 @@ class Journal:
                 answered=done["answered"],
                 rejected=done["rejected"],
                 dropped=done["dropped"],
+                given_up=done["given_up"],
                 unanswered=done["unanswered"],
                 repeated=done["repeated"],
                 faces=sum(self._decisions.values()),

@@ -56,12 +56,13 @@ def machine_line(outcome: Outcome) -> str:
     )
 
 
-def summary_lines(summary: Summary) -> list[str]:
-    """Write a summary for people."""
+def summary_lines(summary: Summary, *, every_stage: bool = False) -> list[str]:
+    """Write a summary for people: how long the whole took, and each stage of it if wanted."""
     answers = [
         f"{summary.captured} frames captured, {summary.answered} answered",
         f"{summary.rejected} rejected" if summary.rejected else "",
         f"{summary.dropped} dropped" if summary.dropped else "",
+        f"{summary.given_up} given up unanswered" if summary.given_up else "",
         f"{summary.unanswered} left unanswered" if summary.unanswered else "",
         f"{summary.repeated} answered again" if summary.repeated else "",
     ]
@@ -73,7 +74,9 @@ def summary_lines(summary: Summary) -> list[str]:
         written.append(f"{summary.faces} faces: {', '.join(found)}")
     for name, count in summary.people.items():
         written.append(f"  {printable(name)}: {count}")
-    for stage, took in summary.stages.items():
+    if (total := summary.stages.get("total")) is not None:
+        written.append(f"captured → result  p50 {total.p50_ms:.0f} ms  p95 {total.p95_ms:.0f} ms")
+    for stage, took in summary.stages.items() if every_stage else ():
         written.append(f"  {stage:<14} p50 {took.p50_ms:7.1f} ms   p95 {took.p95_ms:7.1f} ms")
     return written
 

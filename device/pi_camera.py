@@ -10,6 +10,8 @@ from device.camera import Captured, Image, Pace
 from device.clock import utc_now
 from sightline.errors import CameraError, ConfigError
 
+_ELSE = "or give --camera usb:0, rtsp://…, a clip or a folder"
+
 
 class PiCamera:
     """See `device.camera.Camera`."""
@@ -35,7 +37,13 @@ class PiCamera:
         except ImportError as err:
             raise ConfigError(
                 f"camera source picamera2: {err}; `sudo apt install python3-picamera2`, and make "
-                "the virtual environment with --system-site-packages"
+                f"the virtual environment with --system-site-packages; {_ELSE}"
+            ) from err
+        except ValueError as err:  # "numpy.dtype size changed, may indicate binary incompatibility"
+            raise ConfigError(
+                f"camera source picamera2: {err}; it was built for apt's numpy, and another is in "
+                "the way: make the virtual environment with --system-site-packages, and install no "
+                f"numpy or opencv from pip over apt's (`pip uninstall numpy`); {_ELSE}"
             ) from err
         try:
             self._camera = Picamera2()

@@ -93,7 +93,10 @@ class Results:
             return True
         outcome = self._match(message, payload, received_s, received_at)
         for observer in self._observers:
-            observer(outcome)
+            try:
+                observer(outcome)
+            except Exception:  # its own trouble: the others, and the frames to come, go on
+                log.exception("result %s: one who was to hear of it failed", message.frame_id)
         return True
 
     def _arrive(self, where: str, payload: bytes) -> None:

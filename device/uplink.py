@@ -68,7 +68,7 @@ class Uplink:
     def step(self, *, wait_s: float = 0.0) -> None:
         """Send one frame, if there is one within *wait_s* and it may be in flight."""
         for frame_id in self._pending.overdue(self._clock()):
-            self._journal.count("dropped")
+            self._journal.count("given_up")
             log.warning(
                 "gave up on frame %s: nobody answered; is the cloud's side running?", frame_id
             )

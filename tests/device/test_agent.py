@@ -1,5 +1,6 @@
 """The whole agent in one process, with the adapters that ship for that."""
 
+import socket
 import threading
 from collections.abc import Callable
 from dataclasses import replace
@@ -15,6 +16,7 @@ from device.folder_camera import FolderCamera
 from device.frame_store import FolderStore, FrameStore
 from device.local_link import LocalLink
 from device.memory_spool import MemorySpool
+from device.opencv_camera import LiveCamera
 from device.results import Outcome
 from device.settings import SpoolSettings, StatusSettings
 from sightline.errors import CameraError, ConfigError, TransportError
@@ -183,6 +185,68 @@ def test_frames_answered_before_the_camera_fails_are_told_of() -> None:
 
     assert agent.summary().answered == 2
     assert not camera.is_open
+
+
+def test_a_stop_while_a_camera_on_the_network_is_opening_is_no_failure() -> None:
+    with socket.create_server(("127.0.0.1", 0)) as silent:
+        address = f"rtsp://127.0.0.1:{silent.getsockname()[1]}/1"
+        camera = LiveCamera(address, width=64, height=48, timeout_s=0.5)
+        link = LocalLink()
+        heard = statuses(link)
+        agent = agent_of(camera, MemoryStore(), link, stop_timeout_s=DEADLINE_S)
+        running = Running(agent)
+        connection, _ = silent.accept()  # so that it is being opened
+        with connection:
+            running.stop.set()
+            running.join()
+
+    assert running.error is None
+    assert (heard[-1].state, heard[-1].detail) == ("offline", "stopped")
+
+
+def test_a_stop_waits_no_longer_than_told_for_a_camera_that_does_not_come_back() -> None:
+    entered, release = threading.Event(), threading.Event()
+
+    class Opening(EndlessCamera):
+        def __enter__(self) -> "Opening":
+            entered.set()
+            release.wait()
+            raise CameraError("it gives no video")
+
+    running = Running(agent_of(Opening(), MemoryStore(), LocalLink(), stop_timeout_s=0.05))
+    assert entered.wait(DEADLINE_S)
+    running.stop.set()
+    running.join()
+    release.set()
+
+    assert running.error is None
+
+
+def test_frames_that_nobody_answers_are_counted_as_given_up() -> None:
+    store = MemoryStore()
+    agent = agent_of(
+        EndlessCamera(), store, LocalLink(), frames=2, answer_timeout_s=0.1, attempts=1
+    )
+
+    agent.run(threading.Event())
+
+    summary = agent.summary()
+    assert summary.given_up + summary.unanswered == summary.captured == 2
+    assert (summary.given_up > 0, summary.dropped) == (True, 0)
+
+
+def test_a_pause_is_told_of_plainly(caplog: pytest.LogCaptureFixture) -> None:
+    link = LocalLink()
+    # Retained, so that it comes as the agent begins.
+    link.publish(topic("front-door", "commands"), encode(Command(command="pause")), retain=True)
+    running = Running(agent_of(EndlessCamera(), MemoryStore(), link))
+    until(lambda: "paused by a command; send resume to go on" in caplog.text)
+    running.stop.set()
+    running.join()
+
+    (record,) = [each for each in caplog.records if "paused by" in each.message]
+    assert record.levelname == "WARNING"
+    assert running.agent.summary().captured == 0
 
 
 def test_a_bug_in_a_thread_is_not_swallowed() -> None:

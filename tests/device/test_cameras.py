@@ -267,5 +267,21 @@ def test_a_pis_camera_that_stops_says_so(picamera2: type[Picamera2]) -> None:
 
 def test_without_picamera2_it_says_how_to_get_it(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(sys.modules, "picamera2", None)
-    with pytest.raises(ConfigError, match="apt install python3-picamera2"):
+    with pytest.raises(ConfigError, match="apt install python3-picamera2") as caught:
         PiCamera(width=640, height=480).__enter__()
+    assert "--system-site-packages" in str(caught.value)
+    assert "or give --camera usb:0, rtsp://…, a clip or a folder" in str(caught.value)
+
+
+def test_a_numpy_in_the_way_of_picamera2_is_told_with_the_mend(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    said = "numpy.dtype size changed, may indicate binary incompatibility"
+    (tmp_path / "picamera2.py").write_text(f"raise ValueError({said!r})")
+    monkeypatch.syspath_prepend(tmp_path)
+    monkeypatch.delitem(sys.modules, "picamera2", raising=False)
+
+    with pytest.raises(ConfigError, match=r"numpy\.dtype size changed") as caught:
+        PiCamera(width=640, height=480).__enter__()
+    for mend in ("--system-site-packages", "no numpy or opencv from pip", "or give --camera usb:0"):
+        assert mend in str(caught.value)

@@ -1,5 +1,6 @@
 import json
 import sys
+import time
 from pathlib import Path
 
 import pytest
@@ -8,7 +9,7 @@ from device.hook import Hook
 from device.results import Outcome
 from sightline.errors import ConfigError
 from sightline.messages import FrameRejected, encode
-from tests.device.fakes import ADA, NOON, recognized
+from tests.device.fakes import ADA, DEADLINE_S, NOON, recognized, until
 
 
 def outcome(frame_id: str = "a", *, new: bool = True) -> Outcome:
@@ -78,11 +79,39 @@ def test_a_hook_that_fails_or_reads_nothing_is_named(caplog: pytest.LogCaptureFi
 
 
 def test_results_never_wait_for_a_slow_hook(caplog: pytest.LogCaptureFixture) -> None:
-    with Hook(python("import signal; signal.pause()"), timeout_s=0.05, processes=1) as hook:
+    command = python("import signal; signal.pause()")
+    with Hook(command, timeout_s=60, processes=1, stop_timeout_s=0) as hook:
         for i in range(103):
             hook.result(outcome(str(i)))
         assert "too slow" in caplog.text
-        hook._waiting.queue.clear()
+
+
+def test_a_stop_ends_what_runs_and_lets_go_of_what_waits_and_says_how_much(
+    caplog: pytest.LogCaptureFixture, tmp_path: Path
+) -> None:
+    code = "import pathlib, signal, sys; "
+    code += "pathlib.Path(sys.argv[1], 'begun').touch(); signal.pause()"
+    hook = Hook(python(code, str(tmp_path)), timeout_s=3600, processes=1, stop_timeout_s=0.05)
+    begun_s = time.monotonic()
+    with hook:
+        for i in range(5):
+            hook.result(outcome(str(i)))
+        until((tmp_path / "begun").exists)
+
+    assert time.monotonic() - begun_s < DEADLINE_S  # not 5 x 3600 s
+    assert "1 ended, and 4 results let go" in caplog.text
+    assert not any(thread.is_alive() for thread in hook._threads)
+
+
+def test_what_waits_at_the_end_is_handed_on_while_there_is_time(tmp_path: Path) -> None:
+    code = "import json, sys; name = json.load(sys.stdin)['frame_id']; "
+    code += "open(sys.argv[1] + name, 'w')"
+    command = python(code, f"{tmp_path}/")
+    with Hook(command, processes=1, stop_timeout_s=DEADLINE_S) as hook:
+        for frame_id in "abc":
+            hook.result(outcome(frame_id))
+
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["a", "b", "c"]
 
 
 def test_a_hook_that_is_no_program_is_refused() -> None:

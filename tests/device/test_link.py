@@ -1,12 +1,18 @@
 """The link: its rules, what ships in the process, and the words for what a broker says."""
 
+from pathlib import Path
+from types import SimpleNamespace
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from device import reasons
+from device.identity import Identity
+from device.iot_link import IotLink
 from device.link import matches
 from device.local_link import LocalLink
+from device.settings import IotSettings
 from device.status import last_will
 from sightline.errors import ConfigError, MessageError, TransportError
 from sightline.messages import MAX_PAYLOAD_BYTES, DeviceStatus, decode
@@ -59,6 +65,22 @@ def test_a_local_link_always_stands() -> None:
     called: list[int] = []
     LocalLink().on_connected(lambda: called.append(1))
     assert called == [1]
+
+
+def test_what_the_broker_had_kept_for_us_is_not_lost_before_we_subscribe() -> None:
+    nowhere, heard = Path("/nowhere"), list[tuple[str, bytes]]()
+    link = IotLink(
+        IotSettings(endpoint="127.0.0.1", ca=nowhere, certificate=nowhere, private_key=nowhere),
+        Identity(ca=nowhere, certificate=nowhere, private_key=nowhere),
+        "front-door",
+        will_topic="a/status",
+        will=bytes,
+    )
+    # As the client calls it in its thread, at once after the connect.
+    link._receive(SimpleNamespace(publish_packet=SimpleNamespace(topic="a/b", payload=b"kept")))
+    link.subscribe("a/b", lambda *each: heard.append(each))
+
+    assert heard == [("a/b", b"kept")]
 
 
 @pytest.mark.parametrize("topic", ["", "a" * 257, "/".join("a" * 9), "a\0b"])

@@ -6,9 +6,10 @@ from pathlib import Path
 
 import pytest
 
-from device.__main__ import camera_of, main
+from device.__main__ import camera_of, exit_status, main
 from device.clip_camera import ClipCamera
 from device.folder_camera import FolderCamera
+from device.journal import Event, Journal
 from device.opencv_camera import LiveCamera
 from device.pi_camera import PiCamera
 from device.settings import CameraSettings
@@ -74,6 +75,38 @@ def test_wrong_arguments_are_exit_status_2(wrong: list[str]) -> None:
     with pytest.raises(SystemExit) as caught:
         main(wrong)
     assert caught.value.code == 2
+
+
+@pytest.mark.parametrize(
+    ("wrong", "expected"),
+    [
+        (["--frames", "abc"], "expected a whole number of 1 or more, got 'abc'"),
+        (["--frames", "1.5"], "expected a whole number of 1 or more, got '1.5'"),
+        (["--frames", "0"], "expected a whole number of 1 or more, got '0'"),
+        (["--seconds", "abc"], "expected a number of seconds over 0, got 'abc'"),
+        (["--seconds", "-1"], "expected a number of seconds over 0, got '-1'"),
+    ],
+)
+def test_a_wrong_number_is_told_what_was_expected(
+    wrong: list[str], expected: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    with pytest.raises(SystemExit):
+        main(wrong)
+    assert expected in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(
+    ("event", "at_the_end"),
+    [("answered", 0), ("rejected", 0), ("dropped", 0), ("given_up", 1), ("unanswered", 1)],
+)
+def test_a_clip_not_all_answered_is_exit_status_1_but_a_stop_is_0(
+    event: Event, at_the_end: int
+) -> None:
+    journal = Journal()
+    journal.count(event)
+
+    assert exit_status(journal.summary(), stopped=False) == at_the_end
+    assert exit_status(journal.summary(), stopped=True) == 0
 
 
 def test_help_names_every_option(capsys: pytest.CaptureFixture[str]) -> None:

@@ -129,6 +129,24 @@ def test_a_strangers_message_is_ignored(caplog: pytest.LogCaptureFixture) -> Non
     assert caplog.text.count("ignored a message") == 2
 
 
+def test_one_observer_that_fails_keeps_no_other_from_hearing(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    rig, heard = Rig(), list[Outcome]()
+
+    def fail(_: Outcome) -> None:
+        raise OSError("nobody reads it")
+
+    results = Results(rig.pending, rig.journal, [fail, heard.append])
+    link = LocalLink()
+    results.listen(link, "front-door")
+    link.publish(topic("front-door", "results"), encode(recognized("a", ADA)))
+
+    assert results.step()
+    assert len(heard) == 1
+    assert "nobody reads it" in caplog.text
+
+
 def outcome_of(message: FrameRecognized | FrameRejected, **changed: object) -> Outcome:
     outcome = Outcome(
         message=message,
@@ -244,13 +262,32 @@ def test_a_summary_for_people_names_what_went_wrong() -> None:
     journal = Journal()
     journal.count("captured", 5)
     journal.count("dropped", 2)
+    journal.count("given_up", 1)
     journal.decided("too_small", None)
     journal.decided("known", "Ada Lovelace")
-    journal.took({"total": 231.0})
 
     text = "\n".join(summary_lines(journal.summary()))
 
-    assert "5 frames captured, 0 answered, 2 dropped" in text
+    assert "5 frames captured, 0 answered, 2 dropped, 1 given up unanswered" in text
     assert "2 faces: 1 too small, 1 known" in text
     assert "Ada Lovelace: 1" in text
-    assert "total" in text
+
+
+def test_a_summary_tells_how_long_it_took_in_a_line_and_each_stage_if_asked() -> None:
+    journal = Journal()
+    journal.took({"upload": 4.0, "total": 231.4})
+
+    *_, whole = summary_lines(journal.summary())
+    assert whole == "captured → result  p50 231 ms  p95 231 ms"
+
+    written = summary_lines(journal.summary(), every_stage=True)
+    assert [line.split()[0] for line in written[-3:]] == ["captured", "upload", "total"]
+
+
+def test_frames_given_up_are_told_apart_and_are_dropped_ones_in_the_status() -> None:
+    journal = Journal()
+    journal.count("dropped", 2)
+    journal.count("given_up", 3)
+
+    assert (journal.summary().dropped, journal.summary().given_up) == (2, 3)
+    assert journal.counters().dropped == 5

@@ -133,6 +133,7 @@ def test_an_unanswered_reference_is_published_again_and_then_given_up(
 
     assert len(cloud.references) == 2
     assert (rig.spool.depth(), rig.counters().dropped) == (0, 1)
+    assert (rig.journal.summary().dropped, rig.journal.summary().given_up) == (0, 1)
     assert frame.frame_id in caplog.text
 
 
