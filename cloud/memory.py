@@ -5,7 +5,6 @@ Each passes the laws of the port that it stands for. Threads may share them.
 
 import threading
 from collections.abc import Collection, Mapping, Sequence
-from datetime import datetime
 
 from cloud.answer import answer_topic
 from cloud.register import Change, ConflictError, EnrolledFace, EnrolledPerson
@@ -89,22 +88,15 @@ class MemorySightings:
         self._lock = threading.Lock()
         self._kept: dict[tuple[str, str], Sighting] = {}
 
-    def find(
-        self, device: str, frame_id: str, captured_at: datetime | None
-    ) -> FrameRecognized | None:
+    def find(self, device: str, frame_id: str) -> FrameRecognized | None:
         """See `Sightings.find`."""
         with self._lock:
-            for sighting in self._kept.values():
-                result = sighting.result
-                if (result.device, result.frame_id) == (device, frame_id) and (
-                    captured_at in (None, result.captured_at)
-                ):
-                    return result
-        return None
+            sighting = self._kept.get((device, frame_id))
+        return None if sighting is None else sighting.result
 
     def keep(self, sighting: Sighting) -> FrameRecognized | None:
         """See `Sightings.keep`."""
-        key = sighting.result.device, sighting.seen
+        key = sighting.result.device, sighting.result.frame_id
         with self._lock:
             before = self._kept.get(key)
             if before is None:

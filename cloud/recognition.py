@@ -150,7 +150,7 @@ class Recognition:
                 "foreign_key", f"key: {captured.key[:200]!r} is not below frames/{device}/"
             )
         with watch.stage("find"):
-            before = self._ports.sightings.find(device, captured.frame_id, captured.captured_at)
+            before = self._ports.sightings.find(device, captured.frame_id)
         if before is not None:
             self._repeat(before)
             return

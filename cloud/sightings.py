@@ -2,6 +2,7 @@
 
 A reference may come twice (MQTT's QoS 1, Lambda's retries, a device that lost its memory). The
 second time the first answer is sent again; a new one would cost a recognition, and could differ.
+A frame is the same if device and frame_id are, whatever else its reference says.
 """
 
 from collections.abc import Iterator
@@ -22,8 +23,11 @@ class Sighting:
 
     @property
     def seen(self) -> str:
-        """The key that sorts one device's sightings as they were seen."""
-        return seen_key(self.result.captured_at, self.result.frame_id)
+        """`<captured_at>#<frame_id>`, the key that sorts one device's sightings as they were seen.
+
+        Neither part can hold a `#`.
+        """
+        return f"{write_time(self.result.captured_at)}#{self.result.frame_id}"
 
     def people(self) -> Iterator[Person]:
         """Name everybody known in the frame; each is in it once."""
@@ -39,14 +43,8 @@ class Sightings(Protocol):
     the process. Both pass the same laws.
     """
 
-    def find(
-        self, device: str, frame_id: str, captured_at: datetime | None
-    ) -> FrameRecognized | None:
-        """Look up the answer given to a frame before.
-
-        Args:
-            captured_at: What the reference said; None if it said nothing: then the frame is looked
-                up by its id alone, in an index that may lag behind by a moment.
+    def find(self, device: str, frame_id: str) -> FrameRecognized | None:
+        """Look up the answer given to a frame before; what was kept is found at once.
 
         Raises:
             TransportError: The store did not answer.
@@ -60,8 +58,3 @@ class Sightings(Protocol):
             TransportError: The store did not answer.
         """
         ...
-
-
-def seen_key(captured_at: datetime, frame_id: str) -> str:
-    """Write `<captured_at>#<frame_id>`; neither part can hold a `#`."""
-    return f"{write_time(captured_at)}#{frame_id}"

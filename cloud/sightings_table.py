@@ -1,28 +1,34 @@
-"""Sightings in DynamoDB: one row a frame, and one more for each person known in it.
+"""Sightings in DynamoDB: two rows a frame, and one more for each person known in it.
 
-| row    | device | seen                                   | and                             |
-|--------|--------|----------------------------------------|---------------------------------|
-| frame  | yes    | `<captured_at>#<frame_id>`             | frame_id, result (JSON as sent) |
-| person | yes    | `<captured_at>#<frame_id>#<person_id>` | person_id                       |
+| row    | device | seen                                   | and                                 |
+|--------|--------|----------------------------------------|-------------------------------------|
+| frame  | yes    | `<captured_at>#<frame_id>`             | frame_id, result (JSON as sent)     |
+| guard  | yes    | `frame#<frame_id>`                     | sighting (`seen` of the frame's row)|
+| person | yes    | `<captured_at>#<frame_id>#<person_id>` | person_id                           |
 
-The index by_person holds the person's rows alone, the index by_frame the frame's alone.
-All have `expires_at`, in seconds since 1970, after which DynamoDB deletes them.
+The guard makes a frame's answer the only one, whatever time a reference gives for it: it is put
+where there is none, in one transaction with the frame's row. An index could not: it lags behind,
+and no condition can ask it. `frame#` sorts after every date, so that ranges of time do not meet it.
+It costs 4 write units a frame whose rows have up to 1 KB each (in a transaction each row's count
+twice), where one row put by itself would be 1, or 2 with an index by frame.
+
+The index by_person holds the person's rows alone. All rows have `expires_at`, in seconds since
+1970, after which DynamoDB deletes them, each by itself and not at once.
 """
 
 import time
 from collections.abc import Callable
-from datetime import datetime
 from typing import Any
 
 from botocore.exceptions import ClientError
 
-from cloud.aws import Client, calling, code
+from cloud.aws import Client, calling
 from cloud.dynamo import MAX_TRANSACTION_ITEMS, Item, cancelled_by, insist, number, read_text, text
-from cloud.sightings import Sighting, seen_key
+from cloud.sightings import Sighting
 from sightline.errors import TransportError
 from sightline.messages import FrameRecognized, decode, encode
 
-_BY_FRAME = "by_frame"
+_OWN_ROWS = 2  # the frame's and its guard, in each frame's last transaction
 
 
 class SightingsTable:
@@ -35,44 +41,32 @@ class SightingsTable:
         self.name = table
         self._sleep = sleep
 
-    def find(
-        self, device: str, frame_id: str, captured_at: datetime | None
-    ) -> FrameRecognized | None:
+    def find(self, device: str, frame_id: str) -> FrameRecognized | None:
         """See `Sightings.find`."""
-        if captured_at is not None:
-            return self._get(device, seen_key(captured_at, frame_id))
-        with calling(f"look up a frame in {self.name}"):
-            answer = self._client.query(
-                TableName=self.name,
-                IndexName=_BY_FRAME,
-                KeyConditionExpression="frame_id = :frame AND device = :device",
-                ExpressionAttributeValues={":frame": text(frame_id), ":device": text(device)},
-                Limit=1,
-            )
-        for item in answer["Items"]:
-            return self._get(device, read_text(item, "seen"))
-        return None
+        seen = self._guarded(device, frame_id)
+        return None if seen is None else self._result(device, seen)
 
     def keep(self, sighting: Sighting) -> FrameRecognized | None:
         """See `Sightings.keep`."""
-        rows = [{"Put": {"TableName": self.name, "Item": row}} for row in _person_rows(sighting)]
-        frame: dict[str, Any] = {
-            "TableName": self.name,
-            "Item": _frame_row(sighting),
-            "ConditionExpression": "attribute_not_exists(seen)",
-        }
+        rows = [self._put(row) for row in _person_rows(sighting)]
         # More known people than fit in a transaction: their rows go first, for once the frame's
         # own is there, nobody comes back to them.
-        while len(rows) >= MAX_TRANSACTION_ITEMS:
+        while len(rows) > MAX_TRANSACTION_ITEMS - _OWN_ROWS:
             self._write_people(rows[:MAX_TRANSACTION_ITEMS])
             rows = rows[MAX_TRANSACTION_ITEMS:]
-        if self._put(frame, rows):
-            return None
+        rows.append(self._put(_frame_row(sighting)))
         result = sighting.result
-        before = self._get(result.device, sighting.seen)
-        if before is None:  # deleted between the two
-            raise TransportError(f"the sighting {sighting.seen} came and went; try again")
-        return before
+        if self._write([self._put(_guard_row(sighting), _unless_there()), *rows]):
+            return None
+        stale = self._guarded(result.device, result.frame_id)
+        before = None if stale is None else self._result(result.device, stale)
+        if before is not None:
+            return before
+        # The guard has outlived its frame's row: they expire at the same time, but are not deleted
+        # at the same time, and an operator may have deleted one.
+        if stale and self._write([self._put(_guard_row(sighting), _unless_other(stale)), *rows]):
+            return None
+        raise TransportError(f"the sighting {sighting.seen} came and went; try again")
 
     def _write_people(self, rows: list[dict[str, Any]]) -> None:
         def write() -> None:
@@ -80,37 +74,59 @@ class SightingsTable:
 
         insist(f"keep a sighting in {self.name}", write, self._sleep)
 
-    def _put(self, frame: dict[str, Any], rows: list[dict[str, Any]]) -> bool:
-        """Keep them, unless the frame is there already; tell which."""
+    def _write(self, rows: list[dict[str, Any]]) -> bool:
+        """Keep all of them, unless the frame is there already; tell whether they were kept."""
         is_there = False
 
         def write() -> None:
             nonlocal is_there
             try:
-                if rows:
-                    self._client.transact_write_items(TransactItems=[{"Put": frame}, *rows])
-                else:  # half the price of a transaction, and most frames know nobody
-                    self._client.put_item(**frame)
+                self._client.transact_write_items(TransactItems=rows)
             except ClientError as err:
-                is_there = code(err) == "ConditionalCheckFailedException" or cancelled_by(
-                    err, "ConditionalCheckFailed"
-                )
+                is_there = cancelled_by(err, "ConditionalCheckFailed")
                 if not is_there:
                     raise
 
         insist(f"keep a sighting in {self.name}", write, self._sleep)
         return not is_there
 
-    def _get(self, device: str, seen: str) -> FrameRecognized | None:
+    def _put(self, row: Item, condition: dict[str, Any] | None = None) -> dict[str, Any]:
+        return {"Put": {"TableName": self.name, "Item": row, **(condition or {})}}
+
+    def _guarded(self, device: str, frame_id: str) -> str | None:
+        """Look up the `seen` of a frame's own row."""
+        row = self._get(device, _guard_key(frame_id))
+        return None if row is None else read_text(row, "sighting")
+
+    def _result(self, device: str, seen: str) -> FrameRecognized | None:
+        row = self._get(device, seen)
+        return None if row is None else decode(FrameRecognized, read_text(row, "result").encode())
+
+    def _get(self, device: str, seen: str) -> Item | None:
         with calling(f"get a sighting from {self.name}"):
             answer = self._client.get_item(
                 TableName=self.name,
                 Key={"device": text(device), "seen": text(seen)},
                 ConsistentRead=True,
             )
-        if "Item" not in answer:
-            return None
-        return decode(FrameRecognized, read_text(answer["Item"], "result").encode())
+        item: Item | None = answer.get("Item")
+        return item
+
+
+def _unless_there() -> dict[str, Any]:
+    return {"ConditionExpression": "attribute_not_exists(seen)"}
+
+
+def _unless_other(stale: str) -> dict[str, Any]:
+    """Allow to replace the guard of the row *stale*, and no other's."""
+    return {
+        "ConditionExpression": "attribute_not_exists(seen) OR sighting = :stale",
+        "ExpressionAttributeValues": {":stale": text(stale)},
+    }
+
+
+def _guard_key(frame_id: str) -> str:
+    return f"frame#{frame_id}"
 
 
 def _frame_row(sighting: Sighting) -> Item:
@@ -124,8 +140,16 @@ def _frame_row(sighting: Sighting) -> Item:
     }
 
 
+def _guard_row(sighting: Sighting) -> Item:
+    return {
+        "device": text(sighting.result.device),
+        "seen": text(_guard_key(sighting.result.frame_id)),
+        "sighting": text(sighting.seen),
+        "expires_at": _expires(sighting),
+    }
+
+
 def _person_rows(sighting: Sighting) -> list[Item]:
-    # No frame_id: the index by_frame must find the frame's own row alone.
     return [
         {
             "device": text(sighting.result.device),

@@ -2,7 +2,6 @@
 
 import json
 from concurrent.futures import ThreadPoolExecutor
-from datetime import timedelta
 from typing import Any
 
 import pytest
@@ -19,8 +18,7 @@ from infra.local.ministack.server import REGION, MiniStackServer
 from infra.local.ports import free_port
 from sightline.errors import ConfigError, MissingError, TransportError
 from sightline.messages import FrameRejected
-from tests.cloud.fakes import NOON, a_face, a_person
-from tests.cloud.test_sightings_laws import a_sighting
+from tests.cloud.fakes import a_face, a_person
 
 REJECTED = FrameRejected(
     frame_id=None, device="door", reason="not_json", detail="the payload is not JSON", key=None
@@ -43,7 +41,7 @@ def test_a_table_that_does_not_exist_is_named(dynamo_client: aws.Client) -> None
     with pytest.raises(ConfigError, match="no-people"):
         register.people(["x"])
     with pytest.raises(ConfigError, match="no-sightings"):
-        SightingsTable(dynamo_client, "no-sightings").find("door", "1", None)
+        SightingsTable(dynamo_client, "no-sightings").find("door", "1")
 
 
 def test_a_key_that_aws_does_not_know_is_the_operators(ministack: MiniStackServer) -> None:
@@ -102,26 +100,6 @@ def test_an_embedding_is_stored_as_little_endian_floats(
     assert row["embedding"]["B"] == bytes.fromhex("0000803f 00000000 00000000 000000c0")
     [row] = dynamo_client.scan(TableName=table_names.people)["Items"]
     assert json.loads(row["record"]["S"]) == person.record
-
-
-def test_a_sightings_rows_expire_and_are_found_by_person(
-    dynamo_client: aws.Client, sightings_table: SightingsTable
-) -> None:
-    sightings_table.keep(a_sighting(people=2))
-    table = sightings_table.name
-
-    rows = dynamo_client.query(
-        TableName=table,
-        IndexName="by_person",
-        KeyConditionExpression="person_id = :person",
-        ExpressionAttributeValues={":person": {"S": "person-1"}},
-    )["Items"]
-    assert [row["seen"]["S"] for row in rows] == ["2026-11-21T12:00:00.512Z#f1#person-1"]
-    everything = dynamo_client.scan(TableName=table)["Items"]
-    expires = str(int((NOON + timedelta(days=90)).timestamp()))
-    assert [row["expires_at"] for row in everything] == [{"N": expires}] * 3
-    [frame] = [row for row in everything if "result" in row]
-    assert json.loads(frame["result"]["S"])["faces"][0]["person"]["id"] == "person-0"
 
 
 def test_changes_at_the_same_moment_wait_for_one_another(
@@ -261,12 +239,3 @@ def test_keys_that_are_always_left_over_are_given_up() -> None:
 def test_a_client_that_cannot_be_made_is_the_operators() -> None:
     with pytest.raises(ConfigError, match="s3"):
         aws.client(Session(region_name="eu-west-1"), "s3", "not a URL")
-
-
-def test_a_sighting_that_another_write_is_in_the_way_of_is_tried_again() -> None:
-    client, slept = Cancelling("TransactionConflict"), list[float]()
-
-    kept = SightingsTable(client, "sightings", sleep=slept.append).keep(a_sighting(people=1))
-
-    assert kept is None
-    assert len(slept) == 1

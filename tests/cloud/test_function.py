@@ -77,7 +77,7 @@ def test_it_serves_frames_and_keeps_what_it_answered(
     )
 
     assert done.returncode == 0, done.stderr
-    answer = sightings_table.find("door", "f1", None)
+    answer = sightings_table.find("door", "f1")
     assert answer is not None
     assert [face.decision for face in answer.faces] == ["unknown"]
     assert "no_such_object" in done.stderr

@@ -3,7 +3,7 @@
 import hashlib
 from collections.abc import Callable
 from dataclasses import dataclass, replace
-from datetime import datetime, timedelta
+from datetime import timedelta
 
 import pytest
 
@@ -263,15 +263,26 @@ def test_a_key_typed_twice_without_a_time_is_recognised_once(world: World) -> No
     assert world.recognizer.seen == 1
 
 
+def test_a_frame_sent_again_with_another_time_is_recognised_once(world: World) -> None:
+    world.frames.put(KEY, picture(RED))
+    recognition = world.recognition()
+    recognition.serve(reference())
+    first = world.answer()
+
+    recognition.serve(reference(captured_at=NOON + timedelta(hours=1)))
+
+    assert world.answer().repeat
+    assert world.answer().captured_at == first.captured_at
+    assert world.recognizer.seen == 1
+
+
 class Racing:
     """Finds nothing, and then somebody else was faster."""
 
     def __init__(self, winner: FrameRecognized) -> None:
         self._winner = winner
 
-    def find(
-        self, device: str, frame_id: str, captured_at: datetime | None
-    ) -> FrameRecognized | None:
+    def find(self, device: str, frame_id: str) -> FrameRecognized | None:
         return None
 
     def keep(self, sighting: Sighting) -> FrameRecognized | None:

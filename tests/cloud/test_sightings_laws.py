@@ -1,6 +1,6 @@
 """What holds of every store of sightings."""
 
-from datetime import timedelta
+from datetime import datetime, timedelta
 
 import pytest
 
@@ -31,12 +31,17 @@ def known(person_id: str) -> Face:
 
 
 def a_sighting(
-    frame_id: str = "f1", *, device: str = "door", people: int = 0, gallery: int = 7
+    frame_id: str = "f1",
+    *,
+    device: str = "door",
+    captured_at: datetime = NOON,
+    people: int = 0,
+    gallery: int = 7,
 ) -> Sighting:
     result = FrameRecognized(
         frame_id=frame_id,
         device=device,
-        captured_at=NOON,
+        captured_at=captured_at,
         recognized_at=NOON,
         width=64,
         height=48,
@@ -54,25 +59,47 @@ def test_what_is_kept_is_found(sightings: Sightings, people: int) -> None:
     sighting = a_sighting(people=people)
 
     assert sightings.keep(sighting) is None
-    assert sightings.find("door", "f1", NOON) == sighting.result
+    assert sightings.find("door", "f1") == sighting.result
 
 
-def test_it_is_found_by_the_frame_alone(sightings: Sightings) -> None:
-    sightings.keep(a_sighting(people=2))
-    sightings.keep(a_sighting(device="window", gallery=8))
+def test_two_devices_with_the_same_frame_id_do_not_meet(sightings: Sightings) -> None:
+    door, window = a_sighting(people=2), a_sighting(device="window", gallery=8)
 
-    found = sightings.find("door", "f1", None)
+    assert sightings.keep(door) is None
+    assert sightings.keep(window) is None
 
-    assert found == a_sighting(people=2).result
+    assert sightings.find("door", "f1") == door.result
+    assert sightings.find("window", "f1") == window.result
 
 
-def test_nothing_is_found_of_another_device_frame_or_time(sightings: Sightings) -> None:
+def test_nothing_is_found_of_another_device_or_frame(sightings: Sightings) -> None:
     sightings.keep(a_sighting())
 
-    assert sightings.find("window", "f1", NOON) is None
-    assert sightings.find("window", "f1", None) is None
-    assert sightings.find("door", "f2", NOON) is None
-    assert sightings.find("door", "f1", NOON + timedelta(seconds=1)) is None
+    assert sightings.find("window", "f1") is None
+    assert sightings.find("door", "f2") is None
+
+
+@pytest.mark.parametrize("people", [0, 2])
+@pytest.mark.parametrize("later_s", [-3600, 0.001, 86400])
+def test_a_frame_with_another_time_is_still_the_same(
+    sightings: Sightings, people: int, later_s: float
+) -> None:
+    first = a_sighting(people=people)
+    sightings.keep(first)
+
+    other = a_sighting(captured_at=NOON + timedelta(seconds=later_s), people=people, gallery=9)
+
+    assert sightings.keep(other) == first.result
+    assert sightings.find("door", "f1") == first.result
+
+
+def test_a_crowd_with_another_time_is_still_the_same(sightings: Sightings) -> None:
+    first = a_sighting(people=98)  # with the frame's own two rows, as large as a transaction can be
+    sightings.keep(first)
+
+    other = a_sighting(captured_at=NOON + timedelta(seconds=1), people=98)
+
+    assert sightings.keep(other) == first.result
 
 
 @pytest.mark.parametrize("people", [0, 2])
@@ -81,7 +108,7 @@ def test_the_first_answer_stays(sightings: Sightings, people: int) -> None:
     sightings.keep(first)
 
     assert sightings.keep(a_sighting(people=people, gallery=9)) == first.result
-    assert sightings.find("door", "f1", NOON) == first.result
+    assert sightings.find("door", "f1") == first.result
 
 
 def test_a_crowd_larger_than_one_transaction_is_kept(sightings: Sightings) -> None:
@@ -89,4 +116,4 @@ def test_a_crowd_larger_than_one_transaction_is_kept(sightings: Sightings) -> No
 
     assert sightings.keep(crowd) is None
     assert sightings.keep(crowd) == crowd.result
-    assert sightings.find("door", "f1", None) == crowd.result
+    assert sightings.find("door", "f1") == crowd.result

@@ -38,14 +38,14 @@ def stats(stack: LocalStack, target: Target) -> Callable[[], Stats]:
     return lambda: stack.lambda_service.stats(target.output("RecognizeFunction"))
 
 
-def rows_of(target: Target, device: str) -> list[dict[str, Any]]:
-    """All rows of a device's in the sightings table."""
+def sightings_of(target: Target, device: str) -> list[dict[str, Any]]:
+    """A device's frames in the sightings table, less its guards and its people's rows."""
     answer = target.client("dynamodb").query(
         TableName=target.output("SightingsTable"),
         KeyConditionExpression="device = :device",
         ExpressionAttributeValues={":device": {"S": device}},
     )
-    return list(answer["Items"])
+    return [row for row in answer["Items"] if "result" in row]
 
 
 def test_all_that_a_person_must_type_is_the_key(
@@ -243,8 +243,30 @@ def test_a_reference_that_comes_again_gets_the_same_answer_again(
     assert (first.repeat, second.repeat) == (False, True)
     assert second.faces == first.faces
     assert second.recognized_at == first.recognized_at
-    frames = [row for row in rows_of(target, thing) if "result" in row]
-    assert [row["frame_id"]["S"] for row in frames] == [captured.frame_id]
+    assert [row["frame_id"]["S"] for row in sightings_of(target, thing)] == [captured.frame_id]
+
+
+def test_a_frame_is_the_same_whatever_time_its_references_give(
+    operator: Operator, store: Store, target: Target, grace: str, thing: str
+) -> None:
+    key = new_key(thing)
+    store(key, PORTRAIT)
+    times: list[datetime | None] = [
+        datetime(2026, 11, 21, 9, 30, tzinfo=UTC),
+        datetime(2026, 11, 21, 9, 31, tzinfo=UTC),
+        None,
+    ]
+
+    for count, captured_at in enumerate(times, start=1):
+        operator.send(thing, FrameCaptured(key=key, captured_at=captured_at))
+        answers = operator.answers(Path(key).stem, count=count)
+
+    first, second, third = (each for each in answers if isinstance(each, FrameRecognized))
+    assert (first.repeat, second.repeat, third.repeat) == (False, True, True)
+    assert [face.decision for face in first.faces] == ["known"]
+    assert first.faces == second.faces == third.faces
+    assert first.captured_at == second.captured_at == third.captured_at == times[0]
+    assert len(sightings_of(target, thing)) == 1
 
 
 def test_of_references_delivered_at_the_same_moment_one_is_new(
@@ -265,7 +287,7 @@ def test_of_references_delivered_at_the_same_moment_one_is_new(
         True,
         True,
     ]
-    assert len([row for row in rows_of(target, thing) if "result" in row]) == 1
+    assert len(sightings_of(target, thing)) == 1
 
 
 def test_a_message_as_large_as_the_limit_is_served(

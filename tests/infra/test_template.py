@@ -130,6 +130,13 @@ def test_the_function_reads_frames_and_nothing_else_of_the_bucket() -> None:
     assert listing["Condition"] == {"StringLikeIfExists": {"s3:prefix": f"{keys.FRAMES}/*"}}
 
 
+def test_the_function_gets_and_puts_sightings_and_no_more() -> None:
+    [keeping] = [s for n, s in statements() if n == "RecognizeRole" and "Sightings" in written(s)]
+
+    assert keeping["Action"] == ["dynamodb:GetItem", "dynamodb:PutItem"]
+    assert keeping["Resource"] == {"Fn::GetAtt": ["SightingsTable", "Arn"]}
+
+
 def test_the_function_cannot_change_who_is_enrolled() -> None:
     for name, statement in statements():
         if name == "RecognizeRole" and re.search("People|Faces|Meta", written(statement)):
@@ -215,12 +222,16 @@ def test_tables_are_encrypted_and_paid_by_use() -> None:
         assert "PointInTimeRecoverySpecification" in tables[name]
 
 
-def test_sightings_are_found_by_person_and_by_frame_and_expire() -> None:
+def test_sightings_are_found_by_person_and_expire() -> None:
     table = RESOURCES["SightingsTable"]["Properties"]
     indexes = {i["IndexName"]: i for i in table["GlobalSecondaryIndexes"]}
 
     assert [k["AttributeName"] for k in indexes["by_person"]["KeySchema"]] == ["person_id", "seen"]
-    assert [k["AttributeName"] for k in indexes["by_frame"]["KeySchema"]] == ["frame_id", "device"]
+    assert set(indexes) == {"by_person"}
+    keys_of = [table["KeySchema"], *(index["KeySchema"] for index in indexes.values())]
+    assert {a["AttributeName"] for a in table["AttributeDefinitions"]} == {
+        key["AttributeName"] for schema in keys_of for key in schema
+    }
     assert table["TimeToLiveSpecification"] == {"AttributeName": "expires_at", "Enabled": True}
 
 
