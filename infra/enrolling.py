@@ -8,8 +8,6 @@ from cloud.people import People
 from cloud.people_table import PeopleTable, TableNames
 from infra.target import Target
 
-_SMALLEST_SEEN_PX = 20
-
 
 def open_people(where: Target, *, examine: bool = False) -> People:
     """Build the service; with *examine* it loads the networks, and can take photos.
@@ -31,8 +29,7 @@ def open_people(where: Target, *, examine: bool = False) -> People:
 
     name = engine_of(where)
     prepare_engine(name)
-    # Smaller ones than are recognised, so that a photo is refused for a small face, not for none.
-    recognizer = load_recognizer(name, smallest_face_px=_SMALLEST_SEEN_PX)
+    recognizer = load_recognizer(name)
     examiner = Enrolment(
         recognizer=recognizer, engine=recognizer.engine, register=register, now=_now
     )

@@ -9,6 +9,7 @@ What it costs is measured on the very faces given, and written on the engine's c
 it shows that beside it.
 """
 
+import contextlib
 import hashlib
 import logging
 import tempfile
@@ -187,14 +188,25 @@ class _Reader:
         return next(self._left, None)
 
 
+@contextlib.contextmanager
+def _root_log_at(level: int) -> Iterator[None]:
+    """Hold the root logger to *level*: ONNX Runtime advises through it what was done already."""
+    root = logging.getLogger()
+    before = root.level
+    root.setLevel(level)
+    try:
+        yield
+    finally:
+        root.setLevel(before)
+
+
 def _quantised(path: Path, chips: NDArray[np.uint8]) -> bytes:
     try:
         from onnxruntime import quantization as q
         from onnxruntime.quantization.shape_inference import quant_pre_process
     except ImportError as err:
         raise ModelError("the package onnx is not installed: pip install onnx==1.23.2") from err
-    logging.getLogger().setLevel(logging.ERROR)  # it advises what was done, through the root
-    with tempfile.TemporaryDirectory(prefix="sightline-int8-") as name:
+    with _root_log_at(logging.ERROR), tempfile.TemporaryDirectory(prefix="sightline-int8-") as name:
         shaped, small = Path(name) / "shaped.onnx", Path(name) / "int8.onnx"
         options: dict[str, Any] = {"ActivationSymmetric": False, "WeightSymmetric": True}
         quant_pre_process(str(path), str(shaped), skip_symbolic_shape=True)

@@ -56,7 +56,8 @@ def load_recognizer(
     Args:
         engine: Its name.
         folder: Where its file lies; by default the user's cache.
-        smallest_face_px: The side of the smallest face to look for; None: the detector's own.
+        smallest_face_px: The side of the smallest face to look for. None: the detector's own, and
+            a smaller one that it finds by chance is kept, to say of a photo that it is too small.
         threads: Of each network. A worker a core with one each does more frames a second than
             fewer workers with more; more answer one frame sooner.
 
@@ -67,6 +68,5 @@ def load_recognizer(
     from sightline.faces.detector import SMALLEST_FACE_PX, Detector
     from sightline.faces.recognizer import Recognizer
 
-    smallest_face_px = smallest_face_px or SMALLEST_FACE_PX
-    detector = Detector(smallest_face_px=smallest_face_px, threads=threads)
-    return Recognizer(detector, loading.result(), smallest_face_px=smallest_face_px)
+    detector = Detector(smallest_face_px=smallest_face_px or SMALLEST_FACE_PX, threads=threads)
+    return Recognizer(detector, loading.result(), smallest_face_px=smallest_face_px or 0)
