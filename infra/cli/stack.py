@@ -146,7 +146,9 @@ def provision(
         renew=renew,
         say=say,
     )
-    say(f"next: ./run agent {made.folder}   (or copy the folder to the Pi)")
+    # The camera of a Pi is none of this machine's.
+    here = " --camera usb:0" if camera == "picamera2" else ""
+    say(f"next: ./run agent {made.folder}{here}   (or copy the folder to the Pi)")
 
 
 @app.command()

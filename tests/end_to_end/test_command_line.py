@@ -19,6 +19,7 @@ import typer.main
 from infra.cli import app, main
 from infra.packaging import PROJECT
 from tests.end_to_end.actors import Finished, eventually, one_line, run_command
+from tests.listeners import listeners
 
 RUN = PROJECT / "run"
 DATA = PROJECT / "tests" / "data"
@@ -85,27 +86,6 @@ class Up:
             if words[0] and any(os.fsencode(self.state) in each for each in words):
                 found[int(folder.name)] = words[0].replace(b"\0", b" ").decode()
         return found
-
-
-def listeners(pids: set[int] | dict[int, str]) -> set[tuple[str, int]]:
-    """Addresses, as the kernel writes them, and ports on which these processes listen."""
-    inodes = set()
-    for pid in pids:
-        for handle in Path(f"/proc/{pid}/fd").iterdir():
-            try:
-                name = str(handle.readlink())
-            except OSError:
-                continue
-            if name.startswith("socket:["):
-                inodes.add(name[8:-1])
-    found = set()
-    for table in ("tcp", "tcp6"):
-        for line in Path(f"/proc/net/{table}").read_text().splitlines()[1:]:
-            fields = line.split()
-            if fields[3] == "0A" and fields[9] in inodes:
-                address, _, port = fields[1].partition(":")
-                found.add((address, int(port, 16)))
-    return found
 
 
 def is_free(port: int) -> bool:
