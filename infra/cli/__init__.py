@@ -6,7 +6,18 @@ from typing import Annotated
 
 import typer
 
-from infra.cli import bench, demo, engines, evaluate, messages, people, re_embed, stack
+from infra.cli import (
+    bench,
+    demo,
+    deploy,
+    devices,
+    engines,
+    evaluate,
+    messages,
+    people,
+    re_embed,
+    up,
+)
 from infra.cli.console import say
 from infra.cli.context import STATE, Choice
 from sightline import __version__
@@ -22,7 +33,9 @@ app = typer.Typer(
     context_settings={"help_option_names": ["-h", "--help"]},
 )
 app.add_typer(demo.app)
-app.add_typer(stack.app)
+app.add_typer(up.app)
+app.add_typer(deploy.app)
+app.add_typer(devices.app)
 re_embed.register(people.app)
 app.add_typer(people.app, name="people")
 app.add_typer(messages.app)
