@@ -14,9 +14,8 @@ import numpy as np
 
 from infra.bench.turns import Tasks, serve
 from sightline.faces.detector import Detector
-from sightline.faces.engines import load_engine
 from sightline.faces.image import decode, decode_reduced
-from sightline.faces.recognizer import Recognizer
+from sightline.faces.loading import load_recognizer
 
 LOOKED_AT_PX = 1280  # as the function does unless told otherwise
 
@@ -25,8 +24,8 @@ def load(request: dict[str, Any]) -> tuple[Tasks, Mapping[str, Any]]:
     """Make the networks and the tasks."""
     cv2.setNumThreads(1)
     folder, engines = Path(request["folder"]), Path(request["engines"])
-    engine = load_engine(request["engine"], folder=engines)
-    recognizer = Recognizer(Detector(), engine)
+    recognizer = load_recognizer(request["engine"], folder=engines)
+    engine = recognizer.engine
 
     def pictures(name: str) -> list[bytes]:
         return [path.read_bytes() for path in sorted((folder / name).glob("*.jpg"))]

@@ -18,7 +18,8 @@ from sightline.faces.sessions import Session, check
 INT8 = "-int8"
 NAMES = ("dlib", "facenet", "dlib-int8", "facenet-int8")
 
-_BATCH = 16  # faces at a time: more are no faster, and a crowd's would take gigabytes
+# Faces at a time. Sixteen at once would be 4 % faster, and of six faces leave 40 MB more behind.
+_BATCH = 2
 _BASES = {"dlib": dlib.CARD, "facenet": facenet.CARD}
 
 

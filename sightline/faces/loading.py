@@ -1,5 +1,7 @@
 """Getting everything ready for the first frame, as early as can be."""
 
+import contextlib
+import ctypes
 import threading
 from collections.abc import Callable
 from pathlib import Path
@@ -69,4 +71,16 @@ def load_recognizer(
     from sightline.faces.recognizer import Recognizer
 
     detector = Detector(smallest_face_px=smallest_face_px or SMALLEST_FACE_PX, threads=threads)
-    return Recognizer(detector, loading.result(), smallest_face_px=smallest_face_px or 0)
+    recognizer = Recognizer(detector, loading.result(), smallest_face_px=smallest_face_px or 0)
+    _give_back()
+    return recognizer
+
+
+def _give_back() -> None:
+    """Return to the system what loading took and left free.
+
+    Optimising a graph leaves up to 45 MB, which the C library would keep for as long as the
+    process lives. It takes 3 ms then, and a fifth of one where the graph was kept.
+    """
+    with contextlib.suppress(AttributeError, OSError):  # glibc's own; elsewhere there is none
+        ctypes.CDLL(None).malloc_trim(0)

@@ -13,7 +13,7 @@ from sightline.faces import dlib
 from sightline.faces.alignment import align
 from sightline.faces.cache import cache_folder
 from sightline.faces.dlib_onnx import to_onnx
-from sightline.faces.engines import Engine, load_engine, prepare_engine
+from sightline.faces.engines import Engine, NetworkEngine, load_engine, prepare_engine
 from sightline.faces.sessions import Session
 
 from . import golden
@@ -188,3 +188,26 @@ def test_the_cache_is_where_the_user_wants_it() -> None:
     assert cache_folder({"XDG_CACHE_HOME": "/some/where"}) == Path("/some/where/sightline")
     assert cache_folder({"XDG_CACHE_HOME": "relative"}) == at_home
     assert cache_folder({}) == at_home
+
+
+class CountingNetwork:
+    """Takes chips as dlib's network does, and notes how many came at a time."""
+
+    takes = ("tensor(uint8)", (None, 150, 150, 3))
+    gives = ("tensor(float)", (None, 128))
+
+    def __init__(self) -> None:
+        self.batches: list[int] = []
+
+    def run(self, batch: np.ndarray) -> np.ndarray:
+        self.batches.append(len(batch))
+        return np.zeros((len(batch), 128), np.float32)
+
+
+def test_a_crowd_takes_no_more_memory_than_a_few() -> None:
+    network = CountingNetwork()
+
+    embeddings = NetworkEngine(dlib.CARD, network).embed(np.zeros((25, 150, 150, 3), np.uint8))
+
+    assert embeddings.shape == (25, 128)
+    assert max(network.batches) <= 2
