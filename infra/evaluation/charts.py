@@ -1,103 +1,28 @@
-"""The scores as pictures: the ROC and the histogram."""
+"""The figures as pictures: the ROC, the histogram, and where recognition falls off."""
 
 import math
 from collections.abc import Sequence
-from dataclasses import dataclass
 
 import numpy as np
-from numpy.typing import NDArray
-from PIL import Image, ImageDraw, ImageFont
+from PIL import Image
 
-from sightline.faces.metrics import Pairs, auc, roc
+from infra.evaluation.chart import BLUE, GREEN, ORANGE, WIDTH, Axis, Chart
+from infra.evaluation.gates import ENOUGH, Gate, Step
+from sightline.faces.metrics import Pairs, at_threshold, auc, roc
 
-Colour = tuple[int, int, int]
-
-BLUE, ORANGE, GREY, INK = (38, 98, 166), (217, 119, 30), (222, 222, 222), (40, 40, 40)
-WIDTH, HEIGHT = 880, 600
-LEFT, RIGHT, TOP, BOTTOM = 86, 28, 84, 70  # margins, px
 BINS = 60
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Axis:
-    """A range of values along one side."""
+def roc_chart(
+    pairs: Pairs, *, engine: str, threshold: float | None = None, recommended: float | None = None
+) -> Image.Image:
+    """Draw the ROC, from the lowest FAR that so many different pairs can show.
 
-    low: float
-    high: float
-    ticks: Sequence[float]
-    label: str
-    logarithmic: bool = False
-
-    def share(self, value: float) -> float:
-        """Tell how far along the axis *value* is, 0 to 1."""
-        low, high, at = self.low, self.high, min(max(value, self.low), self.high)
-        if self.logarithmic:
-            low, high, at = math.log10(low), math.log10(high), math.log10(at)
-        return (at - low) / (high - low)
-
-
-class Chart:
-    """Two axes to draw between."""
-
-    def __init__(self, title: str, x: Axis, y: Axis) -> None:
-        self.image = Image.new("RGB", (WIDTH, HEIGHT), "white")
-        self._draw = ImageDraw.Draw(self.image, "RGBA")
-        self._x, self._y = x, y
-        self._draw.text((LEFT, 14), title, INK, ImageFont.load_default(20))
-        self._ticks()
-
-    def at(self, x: float, y: float) -> tuple[float, float]:
-        """Give the pixel of a point."""
-        right = LEFT + self._x.share(x) * (WIDTH - LEFT - RIGHT)
-        return right, HEIGHT - BOTTOM - self._y.share(y) * (HEIGHT - TOP - BOTTOM)
-
-    def line(self, xs: NDArray[np.float64], ys: NDArray[np.float64], colour: Colour) -> None:
-        """Draw a line through points."""
-        self._draw.line([self.at(x, y) for x, y in zip(xs, ys, strict=True)], colour, 3)
-
-    def bars(self, edges: NDArray[np.float64], ys: NDArray[np.float64], colour: Colour) -> None:
-        """Draw a bar between each two *edges*."""
-        for low, high, y in zip(edges[:-1], edges[1:], ys, strict=True):
-            if y > 0:
-                self._draw.rectangle(
-                    [*self.at(low, y), *self.at(high, self._y.low)], (*colour, 120), colour
-                )
-
-    def mark(self, x: float, text: str, *, row: int, anchor: str) -> None:
-        """Draw a line across at *x*, with a word to the left or right of it, some rows down."""
-        top, bottom = self.at(x, self._y.high), self.at(x, self._y.low)
-        self._draw.line([top, bottom], INK, 2)
-        at = top[0] + (6 if anchor == "la" else -6), top[1] + 4 + 20 * row
-        self._draw.text(at, text, INK, ImageFont.load_default(15), anchor=anchor)
-
-    def legend(self, entries: Sequence[tuple[str, Colour]]) -> None:
-        """Say what the colours are, above the plot at the right."""
-        font = ImageFont.load_default(15)
-        for i, (text, colour) in enumerate(entries):
-            left = WIDTH - RIGHT - self._draw.textlength(text, font)
-            y = 16 + 24 * i
-            self._draw.rectangle([left - 20, y + 3, left - 8, y + 15], colour)
-            self._draw.text((left, y), text, INK, font)
-
-    def _ticks(self) -> None:
-        font = ImageFont.load_default(14)
-        for value in self._x.ticks:
-            x, bottom = self.at(value, self._y.low)
-            self._draw.line([(x, bottom), (x, TOP)], GREY, 1)
-            self._draw.text((x, bottom + 8), f"{value:g}", INK, font, anchor="ma")
-        for value in self._y.ticks:
-            left, y = self.at(self._x.low, value)
-            self._draw.line([(left, y), (WIDTH - RIGHT, y)], GREY, 1)
-            self._draw.text((left - 8, y), f"{value:g}", INK, font, anchor="rm")
-        middle = (LEFT + WIDTH - RIGHT) / 2
-        self._draw.text((middle, HEIGHT - 36), self._x.label, INK, font, anchor="ma")
-        self._draw.text((LEFT, TOP - 14), self._y.label, INK, font, anchor="lm")
-
-
-def roc_chart(pairs: Pairs, *, engine: str) -> Image.Image:
-    """Draw the ROC, from the lowest FAR that so many different pairs can show."""
+    With a point for the threshold in force, and one for that recommended.
+    """
     curve = roc(pairs)
-    decades = math.ceil(math.log10(max(10, len(pairs.different))))
+    count = len(pairs.different)
+    decades = math.ceil(math.log10(max(10, count)))
     lowest = 10.0**-decades
     seen = curve.tar[curve.far <= 10 * lowest].max()
     floor = max(0.0, math.floor(seen * 10 - 1) / 10)
@@ -107,7 +32,7 @@ def roc_chart(pairs: Pairs, *, engine: str) -> Image.Image:
             low=lowest,
             high=1,
             ticks=[10.0**-i for i in range(decades, -1, -1)],
-            label=f"FAR: share accepted of {len(pairs.different):,} different pairs",
+            label=f"FAR: share accepted of {count:,} different pairs",
             logarithmic=True,
         ),
         Axis(
@@ -117,9 +42,23 @@ def roc_chart(pairs: Pairs, *, engine: str) -> Image.Image:
             label=f"TAR: share accepted of {len(pairs.same):,} same pairs",
         ),
     )
+    if 1 / count > lowest * 1.5:
+        chart.shade(lowest, 1 / count, f"less than\none in {count:,}")
     # As steps: between two distances nothing changes.
-    xs, ys = np.repeat(curve.far, 2)[1:], np.repeat(curve.tar, 2)[:-1]
-    chart.line(xs, ys, BLUE)
+    chart.line(np.repeat(curve.far, 2)[1:].tolist(), np.repeat(curve.tar, 2)[:-1].tolist(), BLUE)
+    entries = []
+    # What is recommended above the other: the two are often at one place.
+    for what, value, colour in (
+        ("threshold", threshold, ORANGE),
+        ("recommended", recommended, GREEN),
+    ):
+        if value is not None:
+            found = at_threshold(pairs, value)
+            chart.points([found.far], [found.tar], colour)
+            entries.append(
+                (f"{what} {value:.3f}: TAR {found.tar:.3f}, FAR {found.far:.2g}", colour)
+            )
+    chart.legend(entries)
     return chart.image
 
 
@@ -130,16 +69,21 @@ def histogram(pairs: Pairs, *, engine: str, threshold: float, recommended: float
     same = np.histogram(pairs.same, edges)[0] / len(pairs.same)
     different = np.histogram(pairs.different, edges)[0] / len(pairs.different)
     top = float(max(same.max(), different.max())) * 1.08
-    step = 10.0 ** math.floor(math.log10(high / 2))
     chart = Chart(
         f"Distances of {engine}",
-        Axis(low=0, high=high, ticks=_ticks(high, step), label="distance"),
-        Axis(low=0, high=top, ticks=[], label="share of the pairs of each kind"),
+        Axis(low=0, high=high, ticks=_ticks(high), label="distance"),
+        Axis(
+            low=0,
+            high=top,
+            ticks=_ticks(top),
+            label="share of the pairs of each kind",
+            percent=True,
+        ),
     )
     chart.bars(edges, different, ORANGE)
     chart.bars(edges, same, BLUE)
     anchors = ("ra", "la") if threshold < recommended else ("la", "ra")
-    chart.mark(threshold, f"threshold {threshold:.2f}", row=0, anchor=anchors[0])
+    chart.mark(threshold, f"threshold {threshold:.3f}", row=0, anchor=anchors[0])
     chart.mark(recommended, f"recommended {recommended:.3f}", row=1, anchor=anchors[1])
     chart.legend(
         [
@@ -150,6 +94,59 @@ def histogram(pairs: Pairs, *, engine: str, threshold: float, recommended: float
     return chart.image
 
 
-def _ticks(high: float, step: float) -> list[float]:
-    step = step if high / step <= 12 else 2 * step
-    return [round(i * step, 6) for i in range(int(high / step) + 1)]
+def gates_chart(steps: Sequence[Step], gates: Sequence[Gate], *, engine: str) -> Image.Image:
+    """Draw how many faces are recognised, the smaller and the more blurred: side by side."""
+    charts = [_gate_chart(steps, gate, engine) for gate in gates]
+    sheet = Image.new("RGB", (WIDTH * len(charts), charts[0].height), "white")
+    for place, chart in enumerate(charts):
+        sheet.paste(chart, (WIDTH * place, 0))
+    return sheet
+
+
+def _gate_chart(steps: Sequence[Step], gate: Gate, engine: str) -> Image.Image:
+    points = gate.points(steps)
+    values = [value for value, _ in points] + [gate.in_force]
+    low, high = min(values) / 1.15, max(values) * 1.15
+    chart = Chart(
+        f"{gate.title}, by {engine}",
+        Axis(
+            low=low,
+            high=high,
+            ticks=[tick for tick in gate.ticks if low <= tick <= high],
+            label=gate.label,
+            logarithmic=True,
+        ),
+        Axis(
+            low=0,
+            high=1.04,
+            ticks=[0, 0.2, 0.4, 0.6, 0.8, 1],
+            label="share of the changed faces",
+            percent=True,
+        ),
+    )
+    series = (
+        (BLUE, [(v, step.recognised) for v, step in points if step.recognised is not None]),
+        (ORANGE, [(v, step.mistaken) for v, step in points if step.mistaken is not None]),
+    )
+    best = max((share for _, share in series[0][1]), default=0.0)
+    if best:
+        chart.level(ENOUGH * best, f"{100 * ENOUGH:g} % of the best")
+    for colour, places in series:
+        xs, ys = [x for x, _ in places], [y for _, y in places]
+        chart.line(xs, ys, colour)
+        chart.points(xs, ys, colour)
+    at_left = gate.recommended is None or gate.in_force < gate.recommended
+    anchors = ("ra", "la") if at_left else ("la", "ra")
+    chart.mark(gate.in_force, f"in force {gate.in_force:g}", row=9, anchor=anchors[0])
+    if gate.recommended is not None:
+        text = f"recommended {gate.recommended:.3g}"
+        chart.mark(gate.recommended, text, row=10, anchor=anchors[1])
+    chart.legend([("recognised", BLUE), ("nearer than the threshold to somebody else", ORANGE)])
+    return chart.image
+
+
+def _ticks(high: float) -> list[float]:
+    """Five to twelve round values from 0 to *high*."""
+    step = 10.0 ** math.floor(math.log10(high))
+    step = next(step * share for share in (1, 0.5, 0.2, 0.1) if high / (step * share) >= 5)
+    return [round(i * step, 6) for i in range(int(high / step + 1e-9) + 1)]

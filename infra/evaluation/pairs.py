@@ -57,8 +57,8 @@ def read_pairs(file: Path) -> list[Listed]:
             lines = [(number, row) for number, row in enumerate(csv.reader(text), 1) if any(row)]
     except (OSError, UnicodeDecodeError, csv.Error) as err:
         raise ConfigError(f"{file} cannot be read: {err}") from err
-    if lines and len(lines[0][1]) == 3 and _label(lines[0][1][2]) is None:
-        lines = lines[1:]  # the columns' names
+    if lines and _is_header(lines[0][1], file.parent):
+        lines = lines[1:]
     listed = [_listed(file, number, row) for number, row in lines]
     absent = sorted({str(p) for each in listed for p in (each.first, each.second) if _absent(p)})
     if absent:
@@ -122,6 +122,15 @@ def _listed(file: Path, number: int, row: list[str]) -> Listed:
         )
     first, second = (file.parent / name.strip() for name in row[:2])
     return Listed(first=first, second=second, same=same)
+
+
+def _is_header(row: list[str], folder: Path) -> bool:
+    """Tell names of columns from photos: `a,b,same` or `first,second,label` are no pair."""
+    names = [name.strip() for name in row[:2]]
+    return len(row) == 3 and all(
+        name[:1].isalpha() and not Path(name).suffix and "/" not in name and _absent(folder / name)
+        for name in names
+    )
 
 
 def _label(text: str) -> bool | None:

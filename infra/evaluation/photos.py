@@ -108,7 +108,7 @@ def photos_in(folder: Path) -> Mapping[str, Sequence[Path]]:
     Raises:
         ConfigError: There are fewer than two people, or somebody has no photo.
     """
-    people = {each.name: images_in(each) for each in folders_in(folder)}
+    people = {each.name: images_in(each, below=True) for each in folders_in(folder)}
     if len(people) < 2:
         raise ConfigError(
             f"{folder} holds photos of one person only: who is to be told from whom? "

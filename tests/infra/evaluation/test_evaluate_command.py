@@ -36,7 +36,7 @@ def run(*arguments: str | Path) -> int:
 def test_a_folder_of_people_is_evaluated(
     people: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    assert run(people, "--out", tmp_path / "out", "--gates", "--json") == 0
+    assert run(people, "--out", tmp_path / "out", "--json") == 0
 
     found: dict[str, Any] = json.loads(capsys.readouterr().out)
     assert (found["faces"], found["people"]) == (4, 2)
@@ -49,7 +49,8 @@ def test_a_folder_of_people_is_evaluated(
     steps = {step["what"]: step for step in found["gates"]}
     assert steps["60 px"]["recognised"] == 1
     assert steps["blur 8%"]["sharpness"] < 0.02 < steps["60 px"]["sharpness"]
-    for file in ("roc.png", "histogram.png"):
+    assert 0.005 < found["recommended_gates"]["blur"] < 0.3
+    for file in ("roc.png", "histogram.png", "gates.png"):
         with Image.open(tmp_path / "out" / file) as picture:
             picture.verify()
     assert len((tmp_path / "out" / "scores.csv").read_text().splitlines()) == 7
@@ -66,6 +67,19 @@ def test_the_tables_name_what_was_left_out(
     assert "recommended" in told.out
     assert f"left out  {people}/grace/empty.png: no face was found" in told.err
     assert "few pairs" in told.err
+    assert "smallest side, px 40 is in force; " in told.out
+    assert "least sharpness   0.02 is in force; recommended " in told.out
+    assert not told.err.startswith("\n")  # nor is there anything else of a progress bar
+
+
+def test_what_takes_longer_can_be_left_out(
+    people: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert run(people, "--out", tmp_path / "out", "--no-gates", "--json") == 0
+
+    found = json.loads(capsys.readouterr().out)
+    assert (found["gates"], found["recommended_gates"]) == ([], {})
+    assert not (tmp_path / "out" / "gates.png").exists()
 
 
 def test_pairs_in_a_file_are_evaluated(

@@ -126,6 +126,23 @@ def test_pairs_are_read_relative_to_their_file(tmp_path: Path) -> None:
     assert not second.same
 
 
+@pytest.mark.parametrize("header", ["a,b,same", "First Photo, second_photo, same/different", ""])
+def test_a_line_of_names_before_the_pairs_is_no_pair(header: str, tmp_path: Path) -> None:
+    files(tmp_path, "a.jpg", "b.jpg")
+    file = tmp_path / "pairs.csv"
+    file.write_text(f"{header}\r\na.jpg,b.jpg,same\r\nb.jpg,a.jpg,no\r\n", newline="")
+
+    assert [pair.same for pair in read_pairs(file)] == [True, False]
+
+
+def test_photos_without_an_ending_are_no_line_of_names(tmp_path: Path) -> None:
+    files(tmp_path, "a", "b")
+    file = tmp_path / "pairs.csv"
+    file.write_text("a,b,same\nb,a,different\n")
+
+    assert len(read_pairs(file)) == 2
+
+
 def test_absent_photos_are_all_named(tmp_path: Path) -> None:
     files(tmp_path, "a.jpg")
     file = tmp_path / "pairs.csv"
@@ -141,7 +158,10 @@ def test_absent_photos_are_all_named(tmp_path: Path) -> None:
     ("text", "complaint"),
     [
         ("a.jpg,a.jpg,same\na.jpg,a.jpg,perhaps\n", "line 2: write two photos and same"),
+        ("a.jpg,a.jpg,perhaps\na.jpg,a.jpg,same\n", "line 1: write two photos and same"),
+        ("a,b,same\na,b,same\n", "names 2 photos that are not there"),
         ("a.jpg,a.jpg\n", "line 1: write two photos"),
+        ("a,b\na.jpg,a.jpg,same\n", "line 1: write two photos"),
         ("a.jpg,a.jpg,same\n", "pairs of the same person and of different ones"),
         ("", "pairs of the same person and of different ones"),
     ],
