@@ -11,7 +11,9 @@ from difflib import get_close_matches
 from typing import Protocol, TypeVar
 
 from cloud.enrolment import Examined, Outcome, Photo
-from cloud.names import free_ids, likeness, tidy
+from cloud.names import free_ids, tidy
+from cloud.people_directory import Directory
+from cloud.records import NamedRecord
 from cloud.register import (
     Change,
     ConflictError,
@@ -97,9 +99,7 @@ class People:
 
     def find(self, name: str) -> tuple[EnrolledPerson, ...]:
         """Return all whose id or name is *name*, whatever its case, accents and punctuation."""
-        wanted = likeness(name)
-        people = sorted(self._register.people().values(), key=lambda person: person.id)
-        return tuple(person for person in people if wanted in (person.id, likeness(person.name)))
+        return Directory(self._register.people()).find(name)
 
     def add(
         self,
@@ -149,37 +149,48 @@ class People:
         person = self._again_on_conflict(person_id, change)
         return Addition(person=person, outcomes=examined.outcomes)
 
-    def put(
-        self, name: str, *, person_id: str | None = None, record: Mapping[str, Json]
-    ) -> tuple[EnrolledPerson, bool]:
-        """Enrol somebody's record, or replace it: to import a table twice is to import it once.
+    def put_all(self, records: Iterable[NamedRecord]) -> Iterator[tuple[EnrolledPerson, bool]]:
+        """Enrol people's records, or replace them: to import a table twice is to import it once.
 
-        Args:
-            person_id: Whose; None: of the one who has that name.
+        The register is read once, and written where a record is new or another. A record without
+        an id is that of the one who has the name.
 
-        Returns:
-            The person, and whether they are new.
+        Yields:
+            Each person, and whether they are new.
 
         Raises:
             ConfigError: Name, id or record is not valid, or several people have that name.
         """
-        name, record = _clean(name), check_record(record)
-        if person_id is None:
-            found = self.find(name)
-            if len(found) > 1:
-                ids = ", ".join(person.id for person in found)
-                raise ConfigError(f"{name!r} may be {ids}; give the record an id")
-            person_id = found[0].id if found else None
-        elif check_person_id(person_id) not in self._register.people([person_id]):
-            return self._create(name, record, None, (), ids=iter([person_id])), True
-        if person_id is None:
-            return self._create(name, record, None, ()), True
+        directory = Directory(self._register.people())
+        for each in records:
+            name, record = _clean(each.name), check_record(each.record)
+            if each.person_id is None:
+                known = directory.the_one(name)
+            else:
+                known = directory.get(check_person_id(each.person_id))
+            if known is None:
+                ids = None if each.person_id is None else iter([each.person_id])
+                person = self._create(name, record, None, (), ids=ids)
+            elif (known.name, known.record) == (name, record):
+                person = known
+            else:
+                person = self._rename(known.id, name, record)
+            directory.note(person)
+            yield person, known is None
 
+    def put(
+        self, name: str, *, person_id: str | None = None, record: Mapping[str, Json]
+    ) -> tuple[EnrolledPerson, bool]:
+        """Do what `put_all` does with one record."""
+        [put] = self.put_all([NamedRecord(person_id=person_id, name=name, record=record)])
+        return put
+
+    def _rename(self, person_id: str, name: str, record: Mapping[str, Json]) -> EnrolledPerson:
         def change(entry: Entry) -> EnrolledPerson:
             person = replace(entry.person, name=name, record=record)
             return entry.person if person == entry.person else self._update(entry, person)
 
-        return self._again_on_conflict(person_id, change), False
+        return self._again_on_conflict(person_id, change)
 
     def set_record(self, person_id: str, record: Mapping[str, Json]) -> EnrolledPerson:
         """Replace somebody's record.

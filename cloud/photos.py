@@ -1,5 +1,6 @@
 """Photos from files and folders, for enrolment."""
 
+import os
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
@@ -23,24 +24,24 @@ def read_photos(paths: Sequence[Path]) -> Iterator[Photo]:
     return map(_read, files)
 
 
-def images_in(folder: Path) -> list[Path]:
+def images_in(folder: Path, *, below: bool = False) -> list[Path]:
     """List the image files of *folder*, by name; formats that cannot be read are refused later.
+
+    Args:
+        folder: Where to look.
+        below: Look into its folders, too, such as `ada-lovelace/2025/`; links to folders and hidden
+            ones are left out.
 
     Raises:
         ConfigError: It has none, or is no folder.
     """
-    try:
-        inside = sorted(folder.iterdir())
-    except OSError as err:
-        raise ConfigError(f"cannot look into {folder}: {err.strerror}") from err
-    images = [
-        file
-        for file in inside
-        if file.suffix.lower() in _ENDINGS and not file.name.startswith(".") and file.is_file()
-    ]
+    images: list[Path] = []
+    for place, folders, files in os.walk(folder, onerror=_refuse):
+        folders[:] = [name for name in folders if below and not name.startswith(".")]
+        images += (Path(place, name) for name in files if _is_image(Path(place, name)))
     if not images:
         raise ConfigError(f"{folder} holds no images; put .jpg or .png files of the person in it")
-    return images
+    return sorted(images)
 
 
 def folders_in(folder: Path) -> list[Path]:
@@ -56,6 +57,14 @@ def folders_in(folder: Path) -> list[Path]:
     if not people:
         raise ConfigError(f"{folder} holds no folders; make one for each person, with their photos")
     return people
+
+
+def _is_image(file: Path) -> bool:
+    return file.suffix.lower() in _ENDINGS and not file.name.startswith(".") and file.is_file()
+
+
+def _refuse(err: OSError) -> None:
+    raise ConfigError(f"cannot look into {err.filename}: {err.strerror}") from err
 
 
 def _read(file: Path) -> Photo:

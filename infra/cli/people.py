@@ -10,7 +10,7 @@ from rich.progress import Progress, track
 
 from cloud.enrolment import Outcome
 from cloud.people import Addition, Entry, People
-from cloud.photos import folders_in, read_photos
+from cloud.photos import folders_in, images_in, read_photos
 from cloud.records import read_record, read_records
 from infra.cli.console import err, out, print_json, print_table, say
 from infra.cli.context import target
@@ -84,12 +84,14 @@ def add_folder(
 ) -> None:
     """Enrol everybody in a folder: `ada-lovelace/1.jpg` is a photo of Ada Lovelace.
 
-    A `record.json` beside the photos is their record.
+    So is `ada-lovelace/2025/1.jpg`. A `record.json` in a person's folder is their record.
     """
     folders = folders_in(folder)
+    _mention_loose(folder)
     people = open_people(target(context), examine=True)
     refused = 0
-    with Progress(console=err, transient=True) as progress:
+    # Where nobody watches, not even the bar's empty last line.
+    with Progress(console=err, transient=True, disable=not err.is_terminal) as progress:
         task = progress.add_task("enrolling", total=len(folders))
         for each in folders:
             name = _name_of(each)
@@ -112,8 +114,14 @@ def import_records(
     say(f"{file}: {len(read.records)} records, told apart by {read.identified_by}")
     people = open_people(target(context))
     added = 0
-    for record in track(read.records, "importing", console=err, transient=True):
-        person, is_new = people.put(record.name, person_id=record.person_id, record=record.record)
+    for person, is_new in track(
+        people.put_all(read.records),
+        "importing",
+        total=len(read.records),
+        console=err,
+        transient=True,
+        disable=not err.is_terminal,
+    ):
         added += is_new
         if as_json:
             print_json({"id": person.id, "name": person.name, "new": is_new})
@@ -192,7 +200,7 @@ def _add_one(people: People, folder: Path, name: str, *, force: bool, as_json: b
     try:
         record_file = folder / "record.json"
         fields = read_record(_text(record_file)) if record_file.is_file() else None
-        given = read_photos([folder])
+        given = read_photos(images_in(folder, below=True))
         known = people.find(name)
         if known:
             addition = people.add_photos(known[0].id, given, force=force)
@@ -203,6 +211,16 @@ def _add_one(people: People, folder: Path, name: str, *, force: bool, as_json: b
         return False
     report(name, addition, more=bool(known), as_json=as_json)
     return _enrolled(addition)
+
+
+def _mention_loose(folder: Path) -> None:
+    """Say what nobody can be told of: images beside the people's folders."""
+    try:
+        loose = images_in(folder)
+    except ConfigError:
+        return
+    which = loose[0].name + (f" and {len(loose) - 1} more" if len(loose) > 1 else "")
+    say(f"left out  {which} in {folder}: put photos into a folder named after the person")
 
 
 def _keep(folder: Path, addition: Addition) -> None:

@@ -1,6 +1,6 @@
 """People, over a register in the process and a stood-in network."""
 
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable, Mapping
 from dataclasses import replace
 from datetime import timedelta
 
@@ -12,6 +12,7 @@ from cloud.enrolment import Enrolment, Photo
 from cloud.memory import MemoryRegister
 from cloud.names import free_ids, likeness, slug
 from cloud.people import Addition, People
+from cloud.records import NamedRecord
 from cloud.register import Change, ConflictError, EnrolledPerson, check_person_id
 from sightline.errors import ConfigError
 from tests.cloud.fakes import (
@@ -240,6 +241,54 @@ def test_putting_the_same_twice_changes_nothing(people: People, register: Memory
     assert (person.id, is_new, register.version()) == ("ada-lovelace", False, version)
     person, is_new = people.put("ada lovelace", record={"year": 2})
     assert (person.record, is_new) == ({"year": 2}, False)
+
+
+class Reads(MemoryRegister):
+    """Counts what is read and written."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.reads = self.writes = 0
+
+    def people(self, ids: Collection[str] | None = None) -> Mapping[str, EnrolledPerson]:
+        self.reads += 1
+        return super().people(ids)
+
+    def write(self, change: Change) -> None:
+        self.writes += 1
+        super().write(change)
+
+
+def test_a_table_is_imported_in_one_pass(clock: Clock) -> None:
+    register = Reads()
+    people = People(register, now=clock.now)
+    table = [
+        NamedRecord(person_id=None, name=f"Student {number}", record={"year": 1})
+        for number in range(50)
+    ]
+
+    assert [is_new for _, is_new in people.put_all(table)] == [True] * 50
+    assert (register.reads, register.writes) == (1, 50)
+    table[7] = NamedRecord(person_id=None, name="STUDENT 7", record={"year": 2})
+    put = list(people.put_all(table))
+
+    assert not any(is_new for _, is_new in put)
+    assert put[7][0] == people.get("student-7").person
+    assert (put[7][0].name, put[7][0].record) == ("STUDENT 7", {"year": 2})
+    assert register.writes == 51
+
+
+def test_a_record_finds_whom_another_of_the_same_table_made(people: People) -> None:
+    table = [
+        NamedRecord(person_id="s-1", name="Ada Lovelace", record={"year": 1}),
+        NamedRecord(person_id=None, name="ada lovelace", record={"year": 2}),
+        NamedRecord(person_id="s-1", name="Ada King", record={"year": 3}),
+        NamedRecord(person_id=None, name="Ada Lovelace", record={}),
+    ]
+
+    put = [(person.id, is_new) for person, is_new in people.put_all(table)]
+
+    assert put == [("s-1", True), ("s-1", False), ("s-1", False), ("ada-lovelace", True)]
 
 
 def test_putting_under_an_id_makes_or_finds_that_person(people: People) -> None:

@@ -20,6 +20,18 @@ def test_a_folder_stands_for_its_images_by_name(tmp_path: Path) -> None:
     assert photos[0].name == str(tmp_path / "a.png")
 
 
+def test_folders_below_are_looked_into_if_asked(tmp_path: Path) -> None:
+    for name in ("1.jpg", "2025/2.jpg", "2025/may/3.png", ".thumbs/4.jpg"):
+        (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
+        (tmp_path / name).touch()
+    (tmp_path / "2025" / "round").symlink_to(tmp_path)  # without end, if it were followed
+
+    assert images_in(tmp_path) == [tmp_path / "1.jpg"]
+    assert images_in(tmp_path, below=True) == [
+        tmp_path / name for name in ("1.jpg", "2025/2.jpg", "2025/may/3.png")
+    ]
+
+
 def test_a_folder_of_no_images_is_named(tmp_path: Path) -> None:
     (tmp_path / "notes.txt").touch()
 

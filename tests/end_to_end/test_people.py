@@ -242,7 +242,9 @@ def test_a_folder_a_person_is_enrolled_with_the_record_beside_it(
     good, wrong = folder / "eileen-collins", folder / "jean-jennings"
     for each in (good, wrong):
         each.mkdir(parents=True)
-    (good / "1.jpg").write_bytes(photo.read_bytes())
+    (good / "2025").mkdir()
+    (good / "2025" / "1.jpg").write_bytes(photo.read_bytes())
+    (folder / "loose.jpg").write_bytes(photo.read_bytes())
     (good / "record.json").write_text('{"major": "Mathematics"}')
     (wrong / "1.jpg").write_bytes(pictures.jpeg(pictures.nobody()))
 
@@ -252,6 +254,8 @@ def test_a_folder_a_person_is_enrolled_with_the_record_beside_it(
     assert "Eileen Collins: 1 of 1 photos enrolled as eileen-collins" in done.err
     assert "Jean Jennings is not enrolled" in done.err
     assert "1 of 2 could not be enrolled" in done.err
+    assert f"left out  loose.jpg in {folder}" in done.err
+    assert "" not in done.err.splitlines()  # nothing of a bar that nobody watches
     listed = entries(people("list", "--json"))
     assert listed["eileen-collins"]["record"] == {"major": "Mathematics"}
     assert listed["eileen-collins"]["name"] == EILEEN
@@ -290,6 +294,7 @@ def test_student_data_is_imported_and_twice_does_no_harm(
     assert said in done.err
     assert "2 people new, 0 brought up to date" in done.err
     assert "0 people new, 2 brought up to date" in again.err
+    assert "" not in done.err.splitlines()
     assert {each["id"]: each["new"] for each in done.json} == dict.fromkeys(records, True)
     listed = entries(people("list", "--json"))
     assert {id_: listed[id_]["record"] for id_ in records} == records
