@@ -47,7 +47,7 @@ def _read(photos: Path) -> tuple[list[tuple[str, Frame]], list[str]]:
     if not photos.is_dir():
         raise ConfigError(f"there is no folder {photos}")
     people = sorted(path for path in photos.iterdir() if path.is_dir())
-    files = [(person.name, file) for person in people for file in _images(person)]
+    files = [(person.name, file) for person in people for file in _images(person, below=True)]
     files += [(file.stem, file) for file in _images(photos)]
     if not files:
         raise ConfigError(f"{photos} holds no photos; make a folder for each person in it")
@@ -60,8 +60,8 @@ def _read(photos: Path) -> tuple[list[tuple[str, Frame]], list[str]]:
     return frames, skipped
 
 
-def _images(folder: Path) -> list[Path]:
+def _images(folder: Path, *, below: bool = False) -> list[Path]:
     try:
-        return images_in(folder)
+        return images_in(folder, below=below)
     except ConfigError:
         return []

@@ -26,7 +26,7 @@ class Plan:
 
     files: Mapping[str, Sequence[Path]]  # by person's id
     complete: tuple[str, ...]  # ids of people who have all they had already
-    missing: Mapping[str, int]  # how many photos of a person were not found
+    missing: Mapping[str, Sequence[str]]  # by person's id, SHA-256 of photos that were not found
     strangers: int  # images of the folder that nobody was enrolled from
 
 
@@ -78,10 +78,10 @@ def plan(entries: Sequence[Entry], engine: str, folder: Path) -> Plan:
             for person in wanted[digest]:
                 files.setdefault(person, []).append(path)
         strangers += digest not in known
-    missing: dict[str, int] = {}
-    for digest, people in wanted.items():
-        for person in people if digest not in found else ():
-            missing[person] = missing.get(person, 0) + 1
+    missing: dict[str, list[str]] = {}
+    for digest in sorted(wanted.keys() - found):
+        for person in wanted[digest]:
+            missing.setdefault(person, []).append(digest)
     return Plan(files=files, complete=tuple(complete), missing=missing, strangers=strangers)
 
 

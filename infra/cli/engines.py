@@ -36,7 +36,7 @@ def engines(context: typer.Context, folder: Folder = None, as_json: AsJson = Fal
     faces = _faces(context)
     rows = listed(folder, faces=faces or ())
     if as_json:
-        print_json([_json(row) for row in rows])
+        print_json([_json(row, known=faces is not None) for row in rows])
         return
     print_table(
         ("engine", "id", "digest", "size", "a face", "people", "licence"),
@@ -78,6 +78,7 @@ def add(
         TransferSpeedColumn(),
         console=err,
         transient=True,
+        disable=not err.is_terminal,
     ) as progress:
         task = progress.add_task("weights", total=None, visible=weights is None)
         made = add_facenet(
@@ -153,7 +154,7 @@ def _names(people: tuple[str, ...]) -> str:
     return ", ".join(people[:5]) + more if people else "none"
 
 
-def _json(row: "Listed") -> dict[str, Any]:
+def _json(row: "Listed", *, known: bool) -> dict[str, Any]:
     card = row.card
     return {
         "engine": row.name,
@@ -163,7 +164,7 @@ def _json(row: "Listed") -> dict[str, Any]:
         "source": card.source if card else None,
         "megabytes": round(row.megabytes, 1),
         "face_ms": None if row.face_ms is None else round(row.face_ms, 2),
-        "people": list(row.people),
+        "people": list(row.people) if known else None,
         "notes": card.notes if card else {},
         "missing": row.mend or None,
     }

@@ -1,5 +1,6 @@
 """`people re-embed`: what a change of engine asks for."""
 
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Annotated
 
@@ -30,18 +31,28 @@ def re_embed(
     work = plan(open_people(where).all(), engine, folder)
     if work.files:
         service = open_people(where, examine=True)
+    refused = 0
     for person_id, files in sorted(work.files.items()):
         # Taken once already, so not to be refused for whom the new engine finds them like.
         addition = service.add_photos(person_id, read_photos(files), force=True)
+        refused += not addition.accepted
         people.report(person_id, addition, more=True, as_json=as_json)
-    for person_id, count in sorted(work.missing.items()):
-        say(f"{person_id}: {count} photos were not found in {folder}; enrol them again")
+    for person_id, digests in sorted(work.missing.items()):
+        say(f"{person_id}: {_photos(digests)} not found in {folder}; give it, or enrol anew")
     say(
-        f"{engine}: {len(work.files)} people embedded anew, {len(work.complete)} were already, "
-        f"{work.strangers} files of the folder belong to nobody"
+        f"{engine}: {len(work.files) - refused} people embedded anew, {len(work.complete)} were"
+        f" already, {work.strangers} files of the folder belong to nobody"
     )
-    if work.missing:
+    if work.missing or refused:
         raise typer.Exit(1)
+
+
+def _photos(digests: Sequence[str]) -> str:
+    """Name photos of which nothing but the digest is kept, as `people show` does."""
+    named = ", ".join(digest[:12] for digest in digests[:5])
+    more = f" and {len(digests) - 5} more" if len(digests) > 5 else ""
+    what = "the photo with SHA-256" if len(digests) == 1 else "the photos with SHA-256"
+    return f"{what} {named}{more} {'was' if len(digests) == 1 else 'were'}"
 
 
 def register(app: typer.Typer) -> None:

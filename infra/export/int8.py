@@ -117,14 +117,19 @@ def quantise(base: str, card: Card, faces: Faces, folder: Path) -> tuple[Card, E
         file=card.file.replace(".onnx", f"{INT8}.onnx"),
         notes={"made_from": card.id, "faces": len(faces.people)},
     )
-    write_at_once(folder / made.file, data)
-    write_card(folder / made.file, made)
-    effect = measure(
-        load_engine(base, folder=folder), load_engine(base + INT8, folder=folder), faces
-    )
+    full = load_engine(base, folder=folder)
+    # Elsewhere first: without its effect on the card it is not to be had, even if this is cut off.
+    with tempfile.TemporaryDirectory(prefix="sightline-int8-") as name:
+        _put(made, data, Path(name))
+        effect = measure(full, load_engine(base + INT8, folder=Path(name)), faces)
     made = replace(made, notes={**made.notes, "effect": asdict(effect)})
-    write_card(folder / made.file, made)
+    _put(made, data, folder)
     return made, effect
+
+
+def _put(card: Card, data: bytes, folder: Path) -> None:
+    write_at_once(folder / card.file, data)
+    write_card(folder / card.file, card)
 
 
 def measure(full: Engine, small: Engine, faces: Faces) -> Effect:

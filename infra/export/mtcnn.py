@@ -25,7 +25,6 @@ Every graph is run against a plain torch forward pass before it is written.
 
 import argparse
 import hashlib
-import json
 import sys
 from collections.abc import Callable
 from pathlib import Path
@@ -38,6 +37,7 @@ import torch
 from numpy.typing import NDArray
 from onnx import TensorProto, helper, numpy_helper
 
+from infra.export.manifest import ship
 from infra.export.mtcnn_in_torch import (
     State,
     onet_in_torch,
@@ -239,12 +239,10 @@ def check(data: bytes, reference: Callable[..., torch.Tensor], state: State, sha
 
 
 def main() -> None:
-    """Write the three graphs and their manifest."""
+    """Write the three graphs, and enter them in the manifest."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0] if __doc__ else None)
     parser.add_argument("folder", type=Path)
     folder: Path = parser.parse_args().folder
-    folder.mkdir(parents=True, exist_ok=True)
-    manifest = {}
     for name, (build, reference, shape) in NETWORKS.items():
         source = published(name)
         state: State = torch.load(source, weights_only=True)
@@ -253,16 +251,14 @@ def main() -> None:
         worst = check(data, reference, state, shape)
         if worst > TOLERANCE:
             raise SystemExit(f"{name}: differs from torch by {worst:.2g}")
-        (folder / f"{name}.onnx").write_bytes(data)
-        manifest[f"{name}.onnx"] = {
-            "sha256": hashlib.sha256(data).hexdigest(),
+        about = {
             "source": SOURCE.format(name),
             "source_sha256": hashlib.sha256(source.read_bytes()).hexdigest(),
             "licence": "MIT, see LICENSE.facenet-pytorch",
             "made_by": "infra/export/mtcnn.py",
         }
+        ship(folder, f"{name}.onnx", data, about)
         sys.stdout.write(f"{name}: {len(data)} bytes, within {worst:.2g} of torch\n")
-    (folder / "manifest.json").write_text(json.dumps(manifest, indent=2) + "\n")
 
 
 if __name__ == "__main__":

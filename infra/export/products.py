@@ -1,6 +1,6 @@
 """Write the ONNX graph that `sightline.faces.products` runs.
 
-    python infra/export/products.py sightline/faces/models
+    python -m infra.export.products sightline/faces/models
 
 One node: the products, in whole numbers, of many rows of unsigned bytes with a few columns of
 signed ones. NumPy has no such product; ONNX Runtime, which is there anyway, has it with the
@@ -12,8 +12,15 @@ from pathlib import Path
 
 from onnx import TensorProto, helper
 
+from infra.export.manifest import ship
+
 FILE_NAME = "products.onnx"
 OPSET, IR_VERSION = 17, 8  # what ONNX Runtime has read since 1.12
+ABOUT = {
+    "source": "no weights: one MatMulInteger node",
+    "licence": "MIT, this project's own",
+    "made_by": "infra/export/products.py",
+}
 ZERO = 128  # the byte that stands for nought in the rows
 
 
@@ -38,4 +45,4 @@ def graph() -> bytes:
 
 
 if __name__ == "__main__":
-    (Path(sys.argv[1]) / FILE_NAME).write_bytes(graph())
+    ship(Path(sys.argv[1]), FILE_NAME, graph(), ABOUT)

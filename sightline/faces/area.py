@@ -126,7 +126,7 @@ def _sums(pixels: NDArray[np.uint64]) -> NDArray[np.uint16]:
 def _means(sums: NDArray[Any], heights: Places, widths: Places) -> Planes:
     """(n, h, w, 4) sums over bins of (n, h) by (n, w) pixels -> (n, 3, h, w) means."""
     n, height, width, _ = sums.shape
-    areas = (heights[:, :, None] * widths[:, None, :]).astype(np.float32)
+    areas = heights.astype(np.float32)[:, :, None] * widths.astype(np.float32)[:, None, :]
     means = np.empty((n, 3, height, width), dtype=np.float32)
     planes = cv2.split(sums.reshape(n * height, width, 4))  # at once, which strides are not
     for channel in range(3):

@@ -136,12 +136,15 @@ def engine_card(name: str = "dlib", folder: Path | None = None) -> Card:
     if name == "dlib":
         return dlib.CARD
     card = _BASES[base]
-    if name == base:
-        mend = f"./run engines add {name}"
-    else:
-        mend = f"./run engines quantise {base}"
+    if name != base:
         card = replace(card, file=card.file.replace(".onnx", f"{INT8}.onnx"), digest="")
-    return read_card((folder or cache_folder()) / card.file, card, mend=mend)
+    return read_card((folder or cache_folder()) / card.file, card, mend=_mend(name))
+
+
+def _mend(name: str) -> str:
+    """Name the command that makes an engine's file."""
+    base = name.removesuffix(INT8)
+    return f"./run engines add {name}" if name == base else f"./run engines quantise {base}"
 
 
 def prepare_engine(name: str = "dlib", folder: Path | None = None) -> Path:
@@ -163,7 +166,10 @@ def prepare_engine(name: str = "dlib", folder: Path | None = None) -> Path:
     card = engine_card(name, folder)
     path = (folder or cache_folder()) / card.file
     if name != "dlib":
-        check(path, card.digest)
+        try:
+            check(path, card.digest)
+        except ModelError as err:
+            raise ModelError(f"{err}; make it anew: {_mend(name)}") from err
         return path
     with contextlib.suppress(ModelError):
         check(path, card.digest)

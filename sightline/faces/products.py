@@ -5,12 +5,17 @@ made by `infra/export/products.py`.
 """
 
 import functools
-from importlib import resources
+import json
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
+from sightline.errors import ModelError
+
+MODELS = Path(__file__).parent / "models"
+FILE_NAME = "products.onnx"
 ZERO = 128  # the byte that stands for nought in rows
 LARGEST_COLUMN = 63  # 255 * 63 twice is within 16 bits, at which AVX2 without VNNI saturates
 
@@ -28,9 +33,29 @@ def products(rows: Bytes, columns: NDArray[np.int8]) -> NDArray[np.int32]:
 
     Returns:
         (n, m).
+
+    Raises:
+        ModelError: The graph's file is missing or damaged.
     """
     out: NDArray[np.int32] = _session().run(None, {"rows": rows, "columns": columns})[0]
     return out
+
+
+def read_graph(folder: Path = MODELS) -> bytes:
+    """Read the ONNX file, checked against the manifest beside it.
+
+    Raises:
+        ModelError: It is missing or damaged, or the manifest is.
+    """
+    manifest = folder / "manifest.json"
+    try:
+        digest = str(json.loads(manifest.read_bytes())[FILE_NAME]["sha256"])
+    except (OSError, ValueError, KeyError, TypeError) as err:
+        raise ModelError(f"{manifest} is damaged: install sightline again") from err
+    # Here, since small galleries never need it, nor ONNX Runtime.
+    from sightline.faces.sessions import read_checked
+
+    return read_checked(folder / FILE_NAME, digest)
 
 
 @functools.cache
@@ -43,5 +68,4 @@ def _session() -> Any:
     options.enable_mem_pattern = False  # it would keep a plan for every shape
     options.enable_cpu_mem_arena = False  # results are large and go at once
     options.log_severity_level = 3
-    graph = resources.files("sightline.faces").joinpath("models/products.onnx").read_bytes()
-    return ort.InferenceSession(graph, options, providers=["CPUExecutionProvider"])
+    return ort.InferenceSession(read_graph(), options, providers=["CPUExecutionProvider"])

@@ -1,12 +1,15 @@
 """Frames and faces at the edge of what can be: none of them may cause an error."""
 
+import io
+
 import numpy as np
 import pytest
+from PIL import Image
 
 from sightline.faces.alignment import align
 from sightline.faces.detector import Detector
 from sightline.faces.engines import Engine
-from sightline.faces.image import Frame
+from sightline.faces.image import Frame, decode
 from sightline.faces.recognizer import Recognizer
 
 
@@ -33,8 +36,19 @@ def test_a_face_is_found_in_a_strip_of_10000_by_200(detector: Detector, hopper: 
     assert 7000 < box[0] < box[2] < 7000 + small.shape[1]
 
 
+@pytest.mark.parametrize("size", [(10_000, 100), (100, 10_000)])
+@pytest.mark.parametrize("kind", ["JPEG", "PNG"])
+def test_a_file_of_such_a_shape_is_looked_at(
+    recognizer: Recognizer, size: tuple[int, int], kind: str
+) -> None:
+    file = io.BytesIO()
+    Image.new("RGB", size, "grey").save(file, kind)
+
+    assert not recognizer.see(decode(file.getvalue())).faces
+
+
 @pytest.mark.parametrize("keep", ["left", "right", "top", "bottom"])
-@pytest.mark.parametrize("share", [0.35, 0.5, 0.65])
+@pytest.mark.parametrize("share", [0.02, 0.1, 0.35, 0.5, 0.65, 0.9, 0.98])
 def test_a_face_cut_off_by_the_edge_is_no_error(
     recognizer: Recognizer, hopper: Frame, keep: str, share: float
 ) -> None:

@@ -112,3 +112,11 @@ def test_pixels_are_counted_from_one_and_fractions_cut_off() -> None:
     np.testing.assert_array_equal(
         within(boxes, 20, 10), [[0, 0, 4, 4], [1, 2, 5, 6], [0, 0, 20, 10]]
     )
+
+
+def test_a_box_beyond_an_edge_or_on_it_has_no_pixels() -> None:
+    left, right, above, below = [-9, 2, 0, 8], [21, 2, 30, 8], [2, -9, 8, 0], [2, 11, 8, 20]
+    none = [5, 5, 4, 4]
+    pixels = within(np.array([left, right, above, below, none], np.float32), 20, 10)
+
+    assert (pixels[:, 2:] <= pixels[:, :2]).any(axis=1).all()

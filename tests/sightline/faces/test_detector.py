@@ -196,9 +196,9 @@ MODELS = Path(golden.TESTS.parent / "sightline" / "faces" / "models")
 def test_the_manifest_names_source_licence_and_script_of_every_network() -> None:
     manifest = json.loads((MODELS / "manifest.json").read_text())
 
-    assert set(manifest) == {path.name for path in MODELS.glob("?net.onnx")}
+    assert set(manifest) == {path.name for path in MODELS.glob("*.onnx")}
     for entry in manifest.values():
-        assert set(entry) == {"sha256", "source", "source_sha256", "licence", "made_by"}
+        assert entry.keys() >= {"sha256", "source", "licence", "made_by"}
         assert (golden.TESTS.parent / entry["made_by"]).is_file()
 
 
