@@ -17,6 +17,7 @@ import numpy as np
 from cloud.answer import fit, recognized_faces
 from cloud.gallery import GalleryCache
 from cloud.intake import Reference, echo_key
+from cloud.metrics import REJECTED, REPEAT, Metrics, NoMetrics, of_result
 from cloud.seeing import EngineFacts, Recognizer
 from cloud.sightings import Sighting, Sightings
 from cloud.stopwatch import Stopwatch
@@ -30,6 +31,8 @@ log = logging.getLogger(__name__)
 # S3 is strongly consistent, and a device stores a frame before it sends the reference, so a missing
 # object is hardly ever late. Lambda's own retries would wait for minutes, and the answer with them.
 MISSING_RETRIES_S = (0.2, 0.5)
+
+RECOGNIZING = ("decode", "detect", "embed")  # the stages that the metric Recognize sums up
 
 NO_FRAME = "frames/none"  # no device's: asked for only to open the connection
 
@@ -71,6 +74,7 @@ class Ports:
     gallery: GalleryCache
     recognizer: Recognizer = field(repr=False)
     engine: EngineFacts = field(repr=False)
+    metrics: Metrics = field(default_factory=NoMetrics)
 
 
 class RejectedError(Exception):
@@ -166,8 +170,17 @@ class Recognition:
             self._repeat(before)
             return
         # What is kept is what is sent, less the time that keeping took.
-        self._ports.results.publish(replace(result, timings_ms=watch.milliseconds()))
+        timings_ms = watch.milliseconds()
+        self._ports.results.publish(replace(result, timings_ms=timings_ms))
         log.info("%s", _summary(result, watch))
+        self._ports.metrics.write(
+            of_result(
+                result,
+                recognize_ms=round(sum(timings_ms[stage] for stage in RECOGNIZING), 1),
+                captured_at=captured.captured_at,
+                now=self._now(),
+            )
+        )
 
     def _fetch(self, captured: FrameCaptured) -> bytes:
         try:
@@ -240,6 +253,7 @@ class Recognition:
     def _repeat(self, before: FrameRecognized) -> None:
         self._ports.results.publish(replace(before, repeat=True))
         log.info("frame %s of %s answered again", before.frame_id, before.device)
+        self._ports.metrics.write(REPEAT)
 
     def _reject(self, reference: Reference, reason: RejectedReason, detail: str) -> None:
         captured = reference.captured
@@ -255,6 +269,7 @@ class Recognition:
                 key=echo_key(captured.key),
             )
         )
+        self._ports.metrics.write(REJECTED)
 
 
 def _summary(result: FrameRecognized, watch: Stopwatch) -> str:

@@ -7,12 +7,14 @@ to rise: Lambda tries again, and what still fails goes to the dead letters.
 import functools
 import logging
 import os
+import sys
 import time
 from collections.abc import Callable, Mapping
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any, Protocol, TypedDict
 
-from cloud.intake import Delivery, Reference, excerpt, read_event, refer, rejection
+from cloud.intake import Reference, excerpt, read_event, refer, rejection
+from cloud.metrics import REJECTED, EmbeddedMetrics, Metrics, NoMetrics
 from cloud.settings import Settings
 from sightline.errors import ConfigError, MessageError, ModelError, SightlineError
 from sightline.messages import FrameRejected
@@ -43,13 +45,14 @@ class Server(Protocol):
 
 def handler(event: Event, _context: object) -> None:
     """Serve AWS."""
-    handle(event, _recognition, _results)
+    handle(event, _recognition, _results, _metrics)
 
 
 def handle(
     event: Mapping[str, Any],
     server: Callable[[], Server],
     results: "Callable[[], Results]",
+    metrics: Callable[[], Metrics] = NoMetrics,
 ) -> None:
     """Check *event* and pass it on; an error that a retry may mend is left to rise."""
     try:
@@ -66,34 +69,38 @@ def handle(
             said, delivery.device, delivery.client, err.reason, err, excerpt(delivery.payload)
         )
         results().publish(rejection(delivery, err))
+        metrics().write(REJECTED)
         return
-    _server(server, results, delivery, reference).serve(reference)
-
-
-def _server(
-    server: Callable[[], Server],
-    results: "Callable[[], Results]",
-    delivery: Delivery,
-    reference: Reference,
-) -> Server:
     try:
-        return server()
+        ready = server()
     except (ConfigError, ModelError):
-        results().publish(
-            FrameRejected(
-                frame_id=reference.captured.frame_id,
-                device=delivery.device,
-                reason="internal",
-                detail="the function cannot start; its log says how to mend it",
-                key=reference.captured.key,
-            )
-        )
+        results().publish(_cannot_start(reference))
+        metrics().write(REJECTED)
         raise
+    ready.serve(reference)
+
+
+def _cannot_start(reference: Reference) -> FrameRejected:
+    return FrameRejected(
+        frame_id=reference.captured.frame_id,
+        device=reference.device,
+        reason="internal",
+        detail="the function cannot start; its log says how to mend it",
+        key=reference.captured.key,
+    )
 
 
 @functools.cache
 def _settings() -> Settings:
     return Settings.from_env(os.environ)
+
+
+@functools.cache
+def _metrics() -> Metrics:
+    stack = _settings().stack
+    if not stack:
+        return NoMetrics()
+    return EmbeddedMetrics(stack, stream=sys.stdout, now=lambda: datetime.now(UTC))
 
 
 @functools.cache
@@ -144,6 +151,7 @@ def _recognition() -> "Recognition":
         ),
         recognizer=recognizer,
         engine=engine,
+        metrics=_metrics(),
     )
     return Recognition(
         ports,

@@ -41,6 +41,7 @@ class Settings:
     threads: int = 1  # of each network
     models: Path = field(default=Path("/opt/sightline"))
     gallery_folder: Path | None = None  # where a copy of the gallery is kept for the next process
+    stack: str = ""  # the name that metrics go under; empty: none are written
 
     def __post_init__(self) -> None:
         for name in (*_REQUIRED, "engine"):

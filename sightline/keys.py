@@ -2,6 +2,7 @@
 
 `frames/<device>/<yyyy>/<mm>/<dd>/<frame_id>.jpg`: the device stands first, so that an IAM policy
 can hold each device to its own, and the day next, so that people find their way in the console.
+Segments of recorded video lie likewise below `segments/`.
 """
 
 import secrets
@@ -12,6 +13,7 @@ from uuid import UUID
 from sightline.topics import check_device
 
 FRAMES = "frames"
+SEGMENTS = "segments"
 MAX_KEY_BYTES = 1024  # S3's own limit
 
 
@@ -31,6 +33,11 @@ def new_frame_id(at: datetime) -> str:
 def frame_key(device: str, frame_id: str, captured_at: datetime) -> str:
     """Write the key under which a device stores a frame (day in UTC)."""
     return f"{FRAMES}/{check_device(device)}/{captured_at:%Y/%m/%d}/{frame_id}.jpg"
+
+
+def segment_key(device: str, segment_id: str, begun_at: datetime) -> str:
+    """Write the key under which a device stores a segment of video (day in UTC)."""
+    return f"{SEGMENTS}/{check_device(device)}/{begun_at:%Y/%m/%d}/{segment_id}.mp4"
 
 
 def stem(key: str) -> str:

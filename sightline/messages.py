@@ -39,6 +39,11 @@ class Gate:
     motion: float | None = None  # share of pixels that changed, 0 to 1
     faces: int | None = None  # None: the gate did not look for faces
 
+    def __post_init__(self) -> None:
+        if self.motion is not None and not 0 <= self.motion <= 1:
+            raise MessageError(f"motion: {self.motion} is not from 0 to 1")
+        _check_at_least(0, "faces", self.faces)
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Segment:
@@ -64,6 +69,9 @@ class FrameCaptured:
     sha256: str | None = None
     gate: Gate | None = None
     segment: Segment | None = None
+    # None: `captured_at` is as good as the device's clock. `corrected`: that was set after the
+    # frame was taken, and the time is reckoned back. `unset`: it is not set; the time is wrong.
+    clock: Literal["corrected", "unset"] | None = None
 
     def __post_init__(self) -> None:
         if not self.frame_id:
@@ -154,6 +162,29 @@ class Counters:
     published: int = 0
     answered: int = 0
     rejected: int = 0
+    gated: int | None = None  # frames looked at and not sent; None: there is no gate
+    # None, each of them: the camera is not recorded
+    skipped: int | None = None  # frames due that recognition was too busy for
+    recorded: int | None = None  # frames in the video
+    unrecorded: int | None = None  # frames that should be in it, and are not
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CommandAnswer:
+    """What became of a command.
+
+    `merged`: the same was told again before it was done. `repeated`: this very one was done before.
+    """
+
+    command: str  # empty: it could not be read
+    outcome: Literal["done", "expired", "refused", "merged", "repeated"]
+    at: datetime
+    command_id: str | None = None
+    detail: str | None = None
+    times: int | None = None  # so often it was told meanwhile, and done once; None: once
+
+    def __post_init__(self) -> None:
+        _check_time("at", self.at)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -168,6 +199,8 @@ class DeviceStatus:
     spooled: int | None = None
     paused: bool | None = None
     detail: str | None = None
+    clock: Literal["unset"] | None = None  # `at` is wrong, and so are the times of its frames
+    commands: tuple[CommandAnswer, ...] | None = None  # the last few, the newest last
 
     def __post_init__(self) -> None:
         _check_device(self.device)

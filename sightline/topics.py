@@ -46,6 +46,14 @@ def topic(device: str, channel: Channel) -> str:
     return f"{PREFIX}/{check_device(device)}/{channel}"
 
 
+def through(rule: str, topic: str) -> str:
+    """Write *topic* as Basic Ingest has it: past the broker, straight to that topic rule.
+
+    The rule sees *topic* alone, and nobody else sees anything.
+    """
+    return f"$aws/rules/{rule}/{topic}"
+
+
 def every(channel: Channel) -> str:
     """Write the filter that matches *channel* of every device."""
     return f"{PREFIX}/+/{channel}"

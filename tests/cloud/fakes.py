@@ -65,6 +65,16 @@ class Clock:
         self.at += timedelta(seconds=seconds)
 
 
+class Counted:
+    """Remembers what was counted; see `cloud.metrics.Metrics`."""
+
+    def __init__(self) -> None:
+        self.written: list[dict[str, float]] = []
+
+    def write(self, values: Mapping[str, float]) -> None:
+        self.written.append(dict(values))
+
+
 def picture(colour: Colour, *, width: int = 64, height: int = 48) -> bytes:
     """Write a PNG of one colour."""
     file = io.BytesIO()

@@ -3,7 +3,7 @@
 import hashlib
 from collections.abc import Callable
 from dataclasses import dataclass, replace
-from datetime import timedelta
+from datetime import datetime, timedelta
 
 import pytest
 
@@ -30,6 +30,7 @@ from tests.cloud.fakes import (
     RED,
     WHITE,
     Clock,
+    Counted,
     FakeEngine,
     FakeRecognizer,
     a_face,
@@ -64,6 +65,7 @@ class World:
     results: MemoryResults
     recognizer: FakeRecognizer
     clock: Clock
+    metrics: Counted
 
     def recognition(
         self,
@@ -79,6 +81,7 @@ class World:
             gallery=GalleryCache(self.register, engine=engine.id, dimension=engine.dimension),
             recognizer=self.recognizer,
             engine=engine,
+            metrics=self.metrics,
         )
         clock = self.clock
         return Recognition(ports, sighting_days=90, now=clock.now, sleep=sleep or clock.sleep)
@@ -105,6 +108,7 @@ def world() -> World:
         results=MemoryResults(),
         recognizer=FakeRecognizer(WHO_IS_IN),
         clock=Clock(),
+        metrics=Counted(),
     )
     enrol(world, "ada-lovelace", (1, 0, 0, 0))
     return world
@@ -518,3 +522,54 @@ def test_a_register_out_of_reach_does_not_keep_it_from_starting(
 
 def test_missing_is_a_kind_of_transport_error_for_everybody_else() -> None:
     assert issubclass(MissingError, TransportError)
+
+
+def test_what_was_decided_is_counted_without_a_name(world: World) -> None:
+    world.frames.put(KEY, picture(BLUE))
+
+    world.recognition().serve(reference())
+
+    [values] = world.metrics.written
+    decisions = {"Known": 1, "Unsure": 1, "TooSmall": 1, "Blurred": 1}
+    assert values.items() > {"Frames": 1, "Faces": 4, "ResultAge": 1000, **decisions}.items()
+    assert 5 <= values["Recognize"] < 1000  # the fake's 3 + 2 ms, and decoding
+
+
+def test_the_second_answer_and_the_refusal_are_counted_as_such(world: World) -> None:
+    world.frames.put(KEY, picture(RED))
+    recognition = world.recognition()
+
+    recognition.serve(reference())
+    recognition.serve(reference())
+    recognition.serve(reference("frames/window/f1.jpg"))
+
+    assert world.metrics.written[1:] == [
+        {"Frames": 1, "Repeats": 1},
+        {"Frames": 1, "Rejected": 1},
+    ]
+
+
+@pytest.mark.parametrize(
+    "captured_at", [None, NOON + timedelta(seconds=1), NOON - timedelta(minutes=10, seconds=1)]
+)
+def test_an_age_that_a_wrong_clock_made_up_is_not_counted(
+    world: World, captured_at: datetime | None
+) -> None:
+    world.frames.put(KEY, picture(RED))
+
+    world.recognition().serve(reference(captured_at=captured_at))
+
+    [values] = world.metrics.written
+    assert "ResultAge" not in values
+    assert (values["Frames"], values["Known"]) == (1, 1)
+
+
+def test_a_frame_that_is_tried_again_later_is_not_counted_yet(world: World) -> None:
+    class Away(MemoryFrames):
+        def get(self, key: str) -> bytes:
+            raise TransportError("S3 did not answer")
+
+    with pytest.raises(TransportError):
+        world.recognition(frames=Away()).serve(reference())
+
+    assert world.metrics.written == []

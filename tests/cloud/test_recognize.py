@@ -14,6 +14,7 @@ from cloud.memory import MemoryResults
 from cloud.recognize import handle
 from sightline.errors import MessageError, ModelError
 from sightline.messages import FrameRejected, decode
+from tests.cloud.fakes import Counted
 
 KEY = "frames/door/2026/11/21/f1.jpg"
 
@@ -85,6 +86,14 @@ def test_a_payload_that_breaks_the_contract_is_rejected_at_once(
     assert len(sent[0][1]) < 4096
 
 
+def test_a_rejection_is_counted() -> None:
+    counted = Counted()
+
+    handle(event(b"hello"), Served, MemoryResults, lambda: counted)
+
+    assert counted.written == [{"Frames": 1, "Rejected": 1}]
+
+
 def test_a_rejection_names_the_frame_if_it_can_be_told() -> None:
     said = refusal(run(event(b'{"key": "frames/door/a.jpg", "frame_id": "f9", "width": -1}'))[1])
 
@@ -128,14 +137,15 @@ def test_the_device_is_the_topics_whatever_the_client_says() -> None:
 
 
 def test_a_service_that_cannot_be_built_tells_the_device_and_rises() -> None:
-    results = MemoryResults()
+    results, counted = MemoryResults(), Counted()
 
     def build() -> Served:
         raise ModelError("arcface.onnx is missing; run ./run prepare")
 
     with pytest.raises(ModelError):
-        handle(event(json.dumps({"key": KEY}).encode()), build, lambda: results)
+        handle(event(json.dumps({"key": KEY}).encode()), build, lambda: results, lambda: counted)
 
+    assert counted.written == [{"Frames": 1, "Rejected": 1}]
     assert refusal(results.sent).reason == "internal"
     assert refusal(results.sent).key == KEY
 

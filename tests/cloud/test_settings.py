@@ -23,6 +23,7 @@ GIVEN = {
     "SIGHTLINE_THREADS": "2",
     "SIGHTLINE_MODELS": "/opt/sightline",
     "SIGHTLINE_GALLERY_FOLDER": "/tmp",
+    "SIGHTLINE_STACK": "sightline",
 }
 
 
@@ -36,6 +37,7 @@ def test_all_is_read_from_the_environment() -> None:
     assert settings.threads == 2
     assert settings.models == Path("/opt/sightline")
     assert settings.gallery_folder == Path("/tmp")
+    assert settings.stack == "sightline"
     assert Settings.from_env({**GIVEN, "SIGHTLINE_GALLERY_FOLDER": ""}).gallery_folder is None
 
 

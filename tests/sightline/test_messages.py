@@ -12,6 +12,7 @@ from sightline.errors import MessageError
 from sightline.messages import (
     MAX_PAYLOAD_BYTES,
     Command,
+    CommandAnswer,
     Counters,
     DeviceStatus,
     Face,
@@ -68,6 +69,15 @@ faces = st.builds(
     margin=st.none(),
     threshold=st.none() | numbers,
 )
+answers = st.builds(
+    CommandAnswer,
+    command=texts,
+    outcome=st.sampled_from(["done", "expired", "refused", "merged", "repeated"]),
+    at=times,
+    command_id=st.none() | texts,
+    detail=st.none() | texts,
+    times=st.none() | counts,
+)
 messages = st.one_of(
     st.builds(
         FrameCaptured,
@@ -80,6 +90,7 @@ messages = st.one_of(
         sha256=st.none() | texts,
         gate=st.none() | st.builds(Gate, motion=st.none() | shares, faces=st.none() | counts),
         segment=st.none() | st.builds(Segment, id=texts, offset_ms=counts),
+        clock=st.sampled_from([None, "corrected", "unset"]),
     ),
     st.builds(
         FrameRecognized,
@@ -113,6 +124,8 @@ messages = st.one_of(
         spooled=st.none() | counts,
         paused=st.none() | st.booleans(),
         detail=st.none() | texts,
+        clock=st.sampled_from([None, "unset"]),
+        commands=st.none() | st.lists(answers, max_size=3).map(tuple),
     ),
     st.builds(
         Command,

@@ -3,7 +3,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from sightline.errors import MessageError
-from sightline.topics import check_topic, every, parse, topic
+from sightline.topics import check_topic, every, parse, through, topic
 
 devices = st.from_regex(r"[A-Za-z0-9_-]{1,64}", fullmatch=True)
 channels = st.sampled_from(["frames", "results", "errors", "status", "commands"])
@@ -14,6 +14,15 @@ def test_a_topic_that_is_written_is_read_back_and_taken_by_the_broker(device, ch
     written = topic(device, channel)
     assert parse(written) == (device, channel)
     assert check_topic(written) == written
+
+
+@given(devices, st.from_regex(r"[A-Za-z0-9_]{1,128}", fullmatch=True))
+def test_a_topic_through_a_rule_is_taken_and_nobodys_channel(device: str, rule: str) -> None:
+    written = through(rule, topic(device, "frames"))
+    assert written == f"$aws/rules/{rule}/sightline/v1/{device}/frames"
+    assert check_topic(written) == written
+    with pytest.raises(MessageError):
+        parse(written)
 
 
 @given(st.text())
