@@ -4,6 +4,7 @@ The one place that knows AWS from one machine; everything else asks an `Account`
 """
 
 import contextlib
+import os
 import threading
 from collections.abc import Iterator
 from dataclasses import dataclass, field
@@ -43,7 +44,7 @@ class Account:
         """
         try:
             self.session = boto3.Session(
-                region_name=region,
+                region_name=region or os.environ.get("AWS_REGION"),  # which boto3 does not read
                 profile_name=profile,
                 aws_access_key_id=key.key_id if key else None,
                 aws_secret_access_key=key.secret if key else None,
@@ -101,7 +102,7 @@ def translated(doing: str) -> Iterator[None]:
         kind = TransportError if error["Code"] in _PASSING else ConfigError
         raise kind(f"{doing}: {error['Code']}: {error.get('Message', '')}") from err
     except BotoCoreError as err:
-        raise ConfigError(f"{doing}: {err}") from err
+        raise ConfigError(f"{doing}: {' '.join(str(err).split())}") from err  # some have lines
 
 
 _PASSING = {

@@ -125,3 +125,15 @@ def function_names(template: Template, stack: str) -> Iterable[str]:
     for body in template["Resources"].values():
         if body["Type"] == "AWS::Lambda::Function":
             yield body["Properties"]["FunctionName"]["Fn::Sub"].replace("${AWS::StackName}", stack)
+
+
+def hooks(template: Template, stack: str) -> set[str]:
+    """The names of the functions that AWS IoT waits for before it provisions a device."""
+    found = set()
+    for body in template["Resources"].values():
+        hook = body.get("Properties", {}).get("PreProvisioningHook")
+        if hook:
+            function = template["Resources"][hook["TargetArn"]["Fn::GetAtt"][0]]
+            name = function["Properties"]["FunctionName"]["Fn::Sub"]
+            found.add(name.replace("${AWS::StackName}", stack))
+    return found

@@ -14,7 +14,7 @@ from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.x509.oid import NameOID
 
 from infra.local.ports import LOOPBACK
-from infra.private_key import private_pem, write_private
+from infra.provisioning.private_key import private_pem, write_private
 
 _CA_DAYS = 3650
 _SERVER_DAYS = 397
@@ -57,6 +57,16 @@ class Authority:
         signed = builder.sign(self._key, hashes.SHA256())
         write_private(path, private_pem(key) + signed.public_bytes(serialization.Encoding.PEM))
         return path
+
+    def write_client_certificate(self, name: str, certificate: Path, key: Path) -> None:
+        """Write a fresh key, for its owner alone, and a certificate in the name of *name*."""
+        private = ec.generate_private_key(ec.SECP256R1())
+        builder = _certificate(name, private.public_key(), days=_SERVER_DAYS)
+        if not isinstance(self._key, ec.EllipticCurvePrivateKey):
+            raise TypeError("the authority's key is not of an elliptic curve")
+        signed = builder.issuer_name(self._certificate.subject).sign(self._key, hashes.SHA256())
+        write_private(key, private_pem(private))
+        certificate.write_bytes(signed.public_bytes(serialization.Encoding.PEM))
 
     def _make(self) -> None:
         key = ec.generate_private_key(ec.SECP256R1())

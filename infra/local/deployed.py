@@ -77,12 +77,14 @@ def _read(account: Account, name: str, surroundings: Surroundings) -> Function:
         environment={
             **settings.get("Environment", {}).get("Variables", {}),
             **_logging(settings.get("LoggingConfig", {})),
-            **surroundings.environment,
+            **_overrides(surroundings, settings.get("Environment", {}).get("Variables", {})),
         },
         timeout_s=settings["Timeout"],
         memory_mb=settings["MemorySize"],
         workers=workers,
-        warm=workers,  # so that nobody's first frame waits for a network to be loaded
+        # So that nobody's first frame waits for a network to be loaded. A function that is asked
+        # and waited for, seldom, is started when it is.
+        warm=workers if invokes else 0,
         retries=invokes.get("MaximumRetryAttempts", 2),
         retry_delays_s=RETRY_DELAYS_S,
         max_event_age_s=invokes.get("MaximumEventAgeInSeconds", 21_600),
@@ -90,6 +92,15 @@ def _read(account: Account, name: str, surroundings: Surroundings) -> Function:
         refresh_environment=role_credentials(account, settings["Role"], name),
         account=settings["FunctionArn"].split(":")[4],
     )
+
+
+def _overrides(surroundings: Surroundings, deployed: Mapping[str, str]) -> dict[str, str]:
+    """This machine's variables, of our own those alone that the function knows."""
+    return {
+        name: value
+        for name, value in surroundings.environment.items()
+        if not name.startswith("SIGHTLINE_") or name in deployed
+    }
 
 
 def _logging(config: Mapping[str, str]) -> dict[str, str]:

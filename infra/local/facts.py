@@ -9,7 +9,7 @@ from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 
-from infra.private_key import write_private
+from infra.provisioning.private_key import write_private
 from sightline.errors import ConfigError
 
 FILE_NAME = "stack.json"

@@ -33,7 +33,11 @@ from sightline.errors import ConfigError, TransportError
 
 # What MiniStack does not know, with the property that names each. A device finds its role alias
 # here all the same: the credentials endpoint is ours.
-LEFT_OUT = {"AWS::IoT::RoleAlias": "RoleAlias"}
+LEFT_OUT = {
+    "AWS::IoT::RoleAlias": "RoleAlias",
+    "AWS::IoT::Logging": "AccountId",
+    "AWS::Budgets::Budget": "BudgetName",
+}
 
 log = logging.getLogger(__name__)
 
@@ -237,8 +241,13 @@ class LocalStack:
 
     def _function_urls(self, port: int) -> dict[str, str]:
         """Where MiniStack forwards invocations: it is told before there is a function."""
-        names = template.function_names(template.load(), self.settings.stack)
-        return {name: f"http://{ports.LOOPBACK}:{port}/async/{name}" for name in names}
+        body, stack = template.load(), self.settings.stack
+        asked = template.hooks(body, stack)
+        return {
+            name: f"http://{ports.LOOPBACK}:{port}"
+            + (f"/2015-03-31/functions/{name}/invocations" if name in asked else f"/async/{name}")
+            for name in template.function_names(body, stack)
+        }
 
     def _deployment(self) -> Deployment:
         settings = self.settings

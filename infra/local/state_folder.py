@@ -10,7 +10,7 @@ from types import TracebackType
 from typing import Self
 
 from infra.local.ministack.server import RootKey
-from infra.private_key import write_private
+from infra.provisioning.private_key import write_private
 from sightline.errors import ConfigError
 
 LEAST_FREE_BYTES = 64 * 1024 * 1024  # below, a save of the state may fail half-way through a demo

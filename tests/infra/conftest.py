@@ -1,12 +1,17 @@
 """A stack on this machine, with a stub for the function's code."""
 
 import os
-from collections.abc import Iterator
+import shutil
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
 
-from infra.local.stack import LocalSettings, LocalStack
+from infra.account import AccessKey, Account
+from infra.deploy import Deployment
+from infra.local.ministack.server import REGION, MiniStackServer, RootKey, ServerSettings
+from infra.local.ports import free_port
+from infra.local.stack import LEFT_OUT, LocalSettings, LocalStack
 from infra.target import Target
 
 PROJECT = Path(__file__).parents[2]
@@ -73,3 +78,31 @@ def stack(settings: LocalSettings) -> Iterator[LocalStack]:
 @pytest.fixture(scope="session")
 def target(stack: LocalStack) -> Target:
     return Target.local(stack.settings.state)
+
+
+@pytest.fixture(scope="session")
+def account(ministack_python: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Account]:
+    """An account with nothing in it but what tests deploy, each under names of its own."""
+    root = RootKey(key_id="AKIATESTTESTTESTTEST", secret="of-the-tests")
+    settings = ServerSettings(
+        python=ministack_python,
+        folder=tmp_path_factory.mktemp("ministack"),
+        gateway_port=free_port(),
+        mqtt_port=free_port(),
+        root=root,
+    )
+    key = AccessKey(key_id=root.key_id, secret=root.secret)
+    with MiniStackServer(settings) as server:
+        yield Account(region=REGION, key=key, endpoint=server.url)
+
+
+@pytest.fixture
+def deployment(code_root: Path, tmp_path: Path) -> Callable[..., Deployment]:
+    """Makes a deployment of a copy of the code, under a name of the test's own."""
+    root = tmp_path / "code"
+    shutil.copytree(code_root, root)
+
+    def make(stack: str, **parameters: str) -> Deployment:
+        return Deployment(stack=stack, parameters=parameters, left_out=LEFT_OUT, code_root=root)
+
+    return make

@@ -11,11 +11,15 @@ from sightline.errors import ConfigError
 _log = logging.getLogger(__name__)
 MAX_LINE_BYTES = 64 * 1024
 
+# How a line begins that CloudWatch would make metrics of (cloud/metrics.py).
+METRICS = b'{"_aws":'
+
 
 class FunctionLog:
     """`<folder>/<name>.log` and the one before it; safe for threads, readable by its owner alone.
 
-    It takes what the function prints and our own lines about invocations, never a payload.
+    It takes what the function prints and our own lines about invocations, never a payload. Metrics,
+    a line a frame that no person reads, go to `<folder>/<name>.metrics.log` beside it.
     """
 
     def __init__(self, folder: Path, name: str, *, max_bytes: int = 5_000_000) -> None:
@@ -25,21 +29,48 @@ class FunctionLog:
             ConfigError: The folder cannot be written.
         """
         self.path = folder / f"{name}.log"
+        self.metrics_path = folder / f"{name}.metrics.log"
+        self._file = _Rotating(self.path, max_bytes)
+        try:
+            self._metrics = _Rotating(self.metrics_path, max_bytes)
+        except BaseException:
+            self._file.close()
+            raise
+
+    def write(self, line: bytes) -> None:
+        """Append one *line*; a full disk costs lines, never an invocation."""
+        self._file.write(line)
+
+    def copy(self, stream: IO[bytes]) -> None:
+        """Write each line of *stream* until it ends."""
+        while line := stream.readline(MAX_LINE_BYTES):
+            (self._metrics if line.startswith(METRICS) else self._file).write(line)
+
+    def close(self) -> None:
+        """Take no more lines."""
+        self._file.close()
+        self._metrics.close()
+
+
+class _Rotating:
+    """A file that is put aside when it is full, in place of the one that was before."""
+
+    def __init__(self, path: Path, max_bytes: int) -> None:
+        self._path = path
         self._max_bytes = max_bytes
         self._lock = threading.Lock()
         self._lost_lines = 0
         try:
-            folder.mkdir(parents=True, exist_ok=True)
+            path.parent.mkdir(parents=True, exist_ok=True)
             self._file: BinaryIO = self._open()
         except OSError as err:
             raise ConfigError(
-                f"the log {self.path} cannot be written ({err.strerror}): mend the folder's rights"
+                f"the log {path} cannot be written ({err.strerror}): mend the folder's rights"
                 " or make room"
             ) from err
-        self._bytes = self.path.stat().st_size
+        self._bytes = path.stat().st_size
 
     def write(self, line: bytes) -> None:
-        """Append one *line*; a full disk costs lines, never an invocation."""
         line = line.rstrip(b"\r\n")[:MAX_LINE_BYTES] + b"\n"
         with self._lock:
             if self._file.closed:
@@ -52,25 +83,19 @@ class FunctionLog:
                 self._lost_lines = 0
             except OSError as err:
                 if self._lost_lines == 0:
-                    _log.warning("%s takes no more lines: %s", self.path, err.strerror)
+                    _log.warning("%s takes no more lines: %s", self._path, err.strerror)
                 self._lost_lines += 1
 
-    def copy(self, stream: IO[bytes]) -> None:
-        """Write each line of *stream* until it ends."""
-        while line := stream.readline(MAX_LINE_BYTES):
-            self.write(line)
-
     def close(self) -> None:
-        """Take no more lines."""
         with self._lock:
             self._file.close()
 
     def _open(self) -> BinaryIO:
-        descriptor = os.open(self.path, os.O_WRONLY | os.O_APPEND | os.O_CREAT, 0o600)
+        descriptor = os.open(self._path, os.O_WRONLY | os.O_APPEND | os.O_CREAT, 0o600)
         return open(descriptor, "ab", buffering=0)  # noqa: PTH123 - a descriptor has no path
 
     def _rotate(self) -> None:
-        self.path.replace(self.path.with_name(f"{self.path.name}.1"))
+        self._path.replace(self._path.with_name(f"{self._path.name}.1"))
         full, self._file = self._file, self._open()
         full.close()
         self._bytes = 0

@@ -9,13 +9,18 @@
   session dies of it, unacknowledged, and again at each reconnect.
 - A filter subscribed to again takes the old subscription's place (MQTT 5, 3.8.4); MiniStack adds
   another, so that a device heard each result once more after each of its restarts.
+- What a client had not acknowledged comes again as soon as it is back (MQTT 5, 4.4); MiniStack lets
+  half a minute pass.
 """
 
 import asyncio
 import logging
+import math
 import ssl
 import threading
 from typing import Any
+
+from infra.local.ministack.fleet import certify_requests, end_sessions_of_revoked
 
 MAX_PAYLOAD_BYTES = 128 * 1024  # of a PUBLISH, to AWS IoT Core
 PACKET_TOO_LARGE = 0x95  # MQTT 5's reason code
@@ -90,6 +95,21 @@ def replace_subscriptions() -> None:
     iot.broker_subscribe = broker_subscribe
 
 
+def resend_at_reconnect() -> None:
+    """Have what was sent and not acknowledged sent again when the client is back."""
+    from ministack.services import iot
+
+    session = iot._WSSession
+    preserve = session._preserve_session
+
+    def preserve_session(self: Any) -> None:
+        for message in self._in_flight.values():
+            message.sent_at = -math.inf  # so that it is due at once
+        preserve(self)
+
+    session._preserve_session = preserve_session
+
+
 class Broker:
     """Holds back MiniStack's MQTT listener until `allow`."""
 
@@ -110,4 +130,7 @@ class Broker:
             require_certificates()
             hold_to_limits()
             replace_subscriptions()
+            resend_at_reconnect()
+            certify_requests()
+            end_sessions_of_revoked()
             await self._start()

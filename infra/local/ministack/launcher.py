@@ -1,7 +1,7 @@
 """Run MiniStack as this project needs it. Started by `server.py` inside MiniStack's own venv.
 
 This module and those it brings in import the standard library and MiniStack alone. What is changed
-stands at the head of each: `policies`, `gateway`, `snapshot`, `broker`. Besides, here:
+stands at the head of each: `policies`, `gateway`, `snapshot`, `broker`, `fleet`. Besides, here:
 
 - Every listener binds to loopback: the mutual-TLS one is hard-coded to all interfaces.
 - The broker opens at the first line of standard input, and all ends when that does: the process

@@ -15,6 +15,7 @@ from paho.mqtt.reasoncodes import ReasonCode
 
 from infra.local.authority import Authority
 from infra.provision import provision, provision_operator
+from infra.provisioning.rotation import revoke
 from infra.target import Target
 from sightline.topics import topic
 
@@ -56,6 +57,10 @@ class Client:
     def subscribe(self, name: str) -> int:
         self._client.subscribe(name, qos=1)
         return self._answers.get(timeout=SECONDS).value
+
+    def ended(self) -> ReasonCode:
+        """Wait for the broker to hang up."""
+        return self._answers.get(timeout=SECONDS)
 
     def close(self) -> None:
         self._client.disconnect()
@@ -187,3 +192,17 @@ def test_a_filter_subscribed_to_again_is_heard_once(target: Target, gate: Path) 
         answers = [client.messages.get(timeout=SECONDS).payload for _ in range(2)]
 
         assert answers[0] != answers[1], "the first was delivered once more"
+
+
+def test_a_session_ends_when_its_certificate_is_revoked_and_no_others_does(
+    target: Target, gate: Path, tmp_path: Path
+) -> None:
+    made = provision("cellar", target=target, folder=tmp_path / "cellar", say=silent)
+    with (
+        connected(target, gate, "gate") as other,
+        connected(target, made.folder, "cellar") as client,
+    ):
+        revoke("cellar", target=target, say=silent)
+
+        assert client.ended() is not None
+        assert other.publish(topic("gate", "frames"), b'{"key": "k"}') < 0x80

@@ -10,6 +10,7 @@ import pytest
 from infra.account import AccessKey, Account
 from infra.deploy import Deployment, deploy
 from infra.local.deployed import Surroundings, functions
+from infra.local.lambda_service import Function
 from infra.local.ministack.server import REGION, MiniStackServer, RootKey, ServerSettings
 from infra.local.ports import free_port
 from infra.local.stack import LEFT_OUT
@@ -17,7 +18,7 @@ from infra.local.stack import LEFT_OUT
 pytestmark = pytest.mark.stack
 ROOT = RootKey(key_id="AKIATESTTESTTESTTEST", secret="of-the-tests")
 PARAMETERS = {
-    "TimeoutSeconds": "17",
+    "TimeoutSeconds": "20",
     "MemoryMb": "1024",
     "MaxFrameAgeSeconds": "61",
 }
@@ -52,12 +53,20 @@ def surroundings(tmp_path: Path) -> Surroundings:
     )
 
 
+def deployed(
+    account: Account, surroundings: Surroundings, name: str = "sightline-recognize"
+) -> Function:
+    """Give one of the stack's functions."""
+    found = {each.name: each for each in functions(account, "sightline", surroundings)}
+    return found[name]
+
+
 def test_what_runs_is_what_was_deployed(account: Account, surroundings: Surroundings) -> None:
-    (function,) = functions(account, "sightline", surroundings)
+    function = deployed(account, surroundings)
 
     assert function.name == "sightline-recognize"
     assert function.handler == "cloud.recognize.handler"
-    assert (function.timeout_s, function.memory_mb) == (17, 1024)
+    assert (function.timeout_s, function.memory_mb) == (20, 1024)
     assert (function.max_event_age_s, function.retries) == (61, 2)
     assert function.on_failure_arn is not None
     assert function.on_failure_arn.endswith(":sightline-dead-letters")
@@ -73,10 +82,10 @@ def test_reserved_concurrency_bounds_the_workers(
     account.client("lambda").put_function_concurrency(
         FunctionName="sightline-recognize", ReservedConcurrentExecutions=3
     )
-    assert functions(account, "sightline", surroundings)[0].workers == 3
+    assert deployed(account, surroundings).workers == 3
 
     fewer = dataclasses.replace(surroundings, workers=2)
-    assert functions(account, "sightline", fewer)[0].workers == 2
+    assert deployed(account, fewer).workers == 2
 
 
 def test_code_is_unpacked_once_and_the_old_goes(
@@ -84,10 +93,10 @@ def test_code_is_unpacked_once_and_the_old_goes(
 ) -> None:
     old = surroundings.code_folder / "sightline-recognize" / "old"
     old.mkdir(parents=True)
-    (function,) = functions(account, "sightline", surroundings)
+    function = deployed(account, surroundings)
     before = function.folder.stat().st_ino
 
-    (again,) = functions(account, "sightline", surroundings)
+    again = deployed(account, surroundings)
 
     assert again.folder.stat().st_ino == before
     assert not old.exists()
@@ -96,7 +105,7 @@ def test_code_is_unpacked_once_and_the_old_goes(
 def test_a_worker_gets_the_keys_of_its_functions_role(
     account: Account, surroundings: Surroundings
 ) -> None:
-    (function,) = functions(account, "sightline", surroundings)
+    function = deployed(account, surroundings)
     assert function.refresh_environment is not None
 
     keys = function.refresh_environment()
@@ -106,7 +115,19 @@ def test_a_worker_gets_the_keys_of_its_functions_role(
 
 
 def test_a_function_logs_as_the_template_says(account: Account, surroundings: Surroundings) -> None:
-    (function,) = functions(account, "sightline", surroundings)
+    function = deployed(account, surroundings)
 
     assert function.environment["AWS_LAMBDA_LOG_FORMAT"] == "JSON"
     assert function.environment["AWS_LAMBDA_LOG_LEVEL"] == "INFO"
+
+
+def test_a_function_is_told_of_this_machine_what_it_knows_and_is_started_when_it_is_asked(
+    account: Account, surroundings: Surroundings
+) -> None:
+    function = deployed(account, surroundings, "sightline-admit")
+
+    own = {k: v for k, v in function.environment.items() if k.startswith("SIGHTLINE_")}
+    assert own == {"SIGHTLINE_SERIALS_TABLE": "sightline-serials"}
+    assert function.environment["AWS_REGION"] == REGION
+    assert function.warm == 0
+    assert deployed(account, surroundings).warm > 0

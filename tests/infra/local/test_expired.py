@@ -17,7 +17,7 @@ from infra.local.credentials_endpoint import CredentialsEndpoint
 from infra.local.ministack.server import MiniStackServer, RootKey, ServerSettings
 from infra.local.ports import LOOPBACK, free_port
 from infra.local.stack import LocalStack
-from infra.private_key import private_pem
+from infra.provisioning.private_key import private_pem
 from infra.target import Target
 
 pytestmark = pytest.mark.stack

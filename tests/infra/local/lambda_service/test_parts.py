@@ -1,6 +1,7 @@
 """The parts that need no process: settings, backlog, log, hand-over."""
 
 import io
+import json
 import sys
 import threading
 from pathlib import Path
@@ -87,6 +88,16 @@ def test_a_log_keeps_its_size(tmp_path: Path) -> None:
     assert lines[-1] == b"49"
     assert log.path.stat().st_size <= 100
     assert (tmp_path / "fn.log.1").stat().st_size <= 100
+
+
+def test_metrics_do_not_flood_the_log(tmp_path: Path) -> None:
+    log = FunctionLog(tmp_path, "fn")
+    line = json.dumps({"_aws": {}, "Frames": 1}, separators=(",", ":")).encode()
+    log.copy(io.BytesIO(b"before\n" + line + b"\nafter\n"))
+    log.close()
+    assert log.path.read_bytes() == b"before\nafter\n"
+    assert log.metrics_path.read_bytes() == line + b"\n"
+    assert log.metrics_path.stat().st_mode & 0o777 == 0o600
 
 
 def test_a_line_without_end_does_not_fill_the_memory(tmp_path: Path) -> None:
