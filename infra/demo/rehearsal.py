@@ -2,9 +2,7 @@
 
 import contextlib
 import json
-import os
 import subprocess
-import sys
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -17,6 +15,7 @@ from numpy.typing import NDArray
 
 from cloud.enrolment import Photo
 from infra.demo import clip as clips
+from infra.demo.agent import start_agent
 from infra.enrolling import open_people
 from infra.local.ministack.server import ministack_python
 from infra.local.stack import LocalSettings, LocalStack
@@ -29,7 +28,7 @@ from sightline.faces.engines import prepare_engine
 THING = "demo-camera"
 PORTRAITS = PROJECT / "tests" / "data"
 KNOWN, STRANGER = "Grace Hopper", "Eileen Collins"
-_FILES = {KNOWN: "grace-hopper.jpg", STRANGER: "eileen-collins.png"}
+FILES = {KNOWN: "grace-hopper.jpg", STRANGER: "eileen-collins.png"}
 RECORD = {"rank": "Rear Admiral", "known_for": "the first compiler"}
 
 
@@ -71,7 +70,7 @@ class Rehearsal:
             )
             self.target = Target.local(self.folder / "stack")
             self._say(f"enrolling {KNOWN} from one portrait …")
-            photo = Photo(name=_FILES[KNOWN], data=(PORTRAITS / _FILES[KNOWN]).read_bytes())
+            photo = Photo(name=FILES[KNOWN], data=(PORTRAITS / FILES[KNOWN]).read_bytes())
             added = open_people(self.target, examine=True).add(KNOWN, [photo], record=RECORD)
             if added.person is None:
                 raise ConfigError(f"the portrait was refused: {added.outcomes[0].detail}")
@@ -102,19 +101,7 @@ class Rehearsal:
         """
         log = self.agent_log.open("wb")
         self._open.callback(log.close)
-        return subprocess.Popen(
-            [
-                sys.executable,
-                "-m",
-                "device",
-                *("--config", str(self.device.settings)),
-                *("--camera", str(clip), "--report", str(report)),
-                *options,
-            ],
-            env={**os.environ, "PYTHONPATH": str(PROJECT)},
-            stdout=log if quiet else None,
-            stderr=log,
-        )
+        return start_agent(self.device.settings, clip, report, *options, log=log, quiet=quiet)
 
     @property
     def agent_log(self) -> Path:
@@ -146,7 +133,7 @@ def portrait(name: str) -> NDArray[np.uint8]:
     Raises:
         ConfigError: It is not there.
     """
-    path = PORTRAITS / _FILES[name]
+    path = PORTRAITS / FILES[name]
     image = cv2.imread(str(path), cv2.IMREAD_COLOR)
     if image is None:
         raise ConfigError(f"{path} is missing; the demo needs the whole checkout")

@@ -1,8 +1,6 @@
 """Plays the demo, and judges it."""
 
 import shutil
-import signal
-import subprocess
 from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
@@ -12,6 +10,7 @@ from typing import Any
 import numpy as np
 
 from infra.demo import clip as clips
+from infra.demo.agent import wait
 from infra.demo.contact_sheet import Tile, contact_sheet
 from infra.demo.rehearsal import KNOWN, STRANGER, Rehearsal, portrait, read_report
 from sightline import wire
@@ -78,10 +77,14 @@ def play(scratch: Path, folder: Path, *, workers: int, say: Callable[[str], None
     with Rehearsal(scratch, workers=workers, say=say) as rehearsal:
         say(f"the agent plays {len(truth) / clips.FRAMES_PER_S:.0f} s of it, a frame every 0.5 s:")
         agent = rehearsal.start_agent(clip, report)
-        status = _wait(agent)
+        status = wait(agent)
         shutil.copy(rehearsal.agent_log, folder / "agent.log")
         read = read_report(report)
-        seen = [_seen(rehearsal, row, truth) for row in read.rows if row["kind"] == "recognized"]
+        seen = [
+            look_up(rehearsal.frame(row["key"]), row, truth)
+            for row in read.rows
+            if row["kind"] == "recognized"
+        ]
     sheet = folder / "contact-sheet.png"
     contact_sheet(_tiles(seen)).save(sheet)
     return Outcome(
@@ -101,18 +104,15 @@ def stage_rows(stages: Mapping[str, Mapping[str, float]]) -> list[tuple[str, str
     ]
 
 
-def _wait(agent: "subprocess.Popen[bytes]") -> int:
-    """Wait for the agent; on Ctrl-C see to it that it ends before the stack does."""
-    try:
-        return agent.wait()
-    except BaseException:
-        agent.send_signal(signal.SIGTERM)
-        agent.wait(20)
-        raise
+def look_up(jpeg: bytes, row: Mapping[str, Any], truth: clips.Truth) -> Seen:
+    """Find a frame that came back in the clip's truth, by the number drawn into it.
 
-
-def _seen(rehearsal: Rehearsal, row: Mapping[str, Any], truth: clips.Truth) -> Seen:
-    frame = decode(rehearsal.frame(row["key"]))
+    Args:
+        jpeg: The frame, as it was stored.
+        row: Its row of the agent's report.
+        truth: The clip's.
+    """
+    frame = decode(jpeg)
     number = clips.read_number(np.ascontiguousarray(frame[..., ::-1]))
     shown = truth[number] if number < len(truth) else ()
     return Seen(frame=frame, result=wire.load(FrameRecognized, row["result"]), shown=shown)

@@ -1,0 +1,1 @@
+"""The doctor: what keeps a device from working, each finding with its mend."""

@@ -1,0 +1,1 @@
+"""`verify-on-aws`: the whole way of a frame on a real stack, with a report to paste."""
