@@ -1,21 +1,30 @@
 """The agent: one camera's frames up, who is in them back."""
 
+import functools
 import hashlib
 import logging
 import threading
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 
 from device import jpeg
+from device.backlog import Backlog
 from device.camera import Camera, Captured
 from device.capture import Capture, Schedule
+from device.choice import Choice
 from device.commands import Commands
+from device.drops import Drops
 from device.frame_store import FrameStore
+from device.gate.gatekeeper import Gatekeeper
 from device.journal import Journal, Summary
 from device.link import Link
+from device.live_settings import FRAMES, RECORDING, STATUS, LiveSettings
 from device.pending import Pending
+from device.pulse import Pulses
+from device.recording.recording import Recording, check_package
 from device.results import Outcome, Results
 from device.settings import Settings
+from device.shadow import Shadow
 from device.spool import Spool, SpooledFrame
 from device.status import StatusReporter
 from device.uplink import Uplink
@@ -23,6 +32,9 @@ from sightline.errors import CameraError, ConfigError
 from sightline.keys import frame_key, new_frame_id
 
 log = logging.getLogger(__name__)
+
+# For how long a thread may make no progress: longer than all time-outs of what it does.
+CAPTURE_S, UPLINK_S = 60.0, 300.0
 
 
 class Agent:
@@ -38,12 +50,33 @@ class Agent:
         *,
         observers: Sequence[Callable[[Outcome], None]] = (),
         frames: int | None = None,
+        gatekeeper: Gatekeeper | None = None,
+        recording: Recording | None = None,
+        journal: Journal | None = None,
+        shadow: Shadow | None = None,
+        logged: Sequence[str] | None = None,
+        troubles: Sequence[Callable[[], str | None]] = (),
+        pulses: Pulses | None = None,
     ) -> None:
-        """Prepare to work; *observers* hear of each result, *frames* are taken at most."""
+        """Prepare to work.
+
+        Args:
+            observers: They hear of each result.
+            frames: So many are sent at most.
+            gatekeeper: Chooses which; None: each of them.
+            shadow: Has settings change while it runs; see `follow`.
+            logged: The frames whose results are in a log that stays, and no other is known; None:
+                no log is kept, and the spool's word holds.
+            troubles: What else may be wrong, for the status.
+            pulses: Where its threads say that they make progress.
+            recording: Records the camera; None: nobody does.
+            journal: What others count in as well; None: one of its own.
+        """
         self._settings = settings
         self._spool = spool
         self._link = link
-        self._journal = Journal()
+        self._journal = journal or Journal()
+        self._recording = recording
         uplink = settings.uplink
         self._pending = Pending(
             spool,
@@ -51,11 +84,48 @@ class Agent:
             timeout_s=uplink.answer_timeout_s,
             attempts=uplink.attempts,
         )
-        self._capture = Capture(
-            camera, Schedule(settings.frames.interval_s), self._keep, limit=frames
+        self._choice = Choice(gatekeeper, self._keep, self._journal)
+        self._pulses = pulses or Pulses()
+        self._capture_pulse = self._pulses.of(
+            "capture", within_s=CAPTURE_S + 2 * settings.camera.timeout_s
         )
-        self._uplink = Uplink(settings.thing, spool, store, link, self._pending, self._journal)
-        self._results = Results(self._pending, self._journal, observers)
+        self._schedule = Schedule(
+            _look_every_s(settings, gatekeeper), alive=self._capture_pulse.beat
+        )
+        self._capture = Capture(
+            camera,
+            self._schedule,
+            self._choice.offer,
+            limit=frames,
+            recorder=recording,
+            on_skipped=lambda: self._journal.count("skipped"),
+        )
+        self._drops = Drops(self._pending, self._journal)
+        self._journal.count("resumed", spool.depth())
+        self._uplink = Uplink(
+            settings.iot.frames_topic(settings.thing),
+            spool,
+            store,
+            link,
+            self._pending,
+            self._journal,
+            backlog=Backlog(
+                self._pending,
+                share=uplink.backlog_share,
+                uploads=uplink.uploads,
+                places=uplink.in_flight,
+            ),
+            drops=self._drops,
+        )
+        self._results = Results(
+            self._pending,
+            self._journal,
+            observers,
+            known=spool.answered() if logged is None else logged,
+            ours=spool.answered(),
+            valid_for_s=settings.results.valid_for_s,
+        )
+        self._commands = Commands(settings.thing, self._capture, lambda: self._status.soon())
         self._status = StatusReporter(
             settings.thing,
             link,
@@ -63,8 +133,14 @@ class Agent:
             spool,
             lambda: self._capture.paused,
             every_s=settings.status.every_s,
+            answers=self._commands.answers,
+            troubles=[
+                lambda: recording.trouble if recording else None,
+                lambda: shadow.trouble() if shadow else None,
+                *troubles,
+            ],
         )
-        self._commands = Commands(settings.thing, self._capture, self._status.soon)
+        self._shadow = shadow
         self._sending_done = threading.Event()
         self._failed = threading.Event()
         self._failure: BaseException | None = None
@@ -81,25 +157,39 @@ class Agent:
         """
         self._results.listen(self._link, self._settings.thing)
         self._commands.listen(self._link)
+        if self._shadow is not None:
+            self._shadow.listen(self._link, self._status.soon)
+        while self._commands.step():  # what is there already holds before the first frame
+            pass
+        recorder = self._record()
         capture = self._start("capture", lambda: self._watch(stop))
         working = [
-            self._start(f"uplink-{i}", lambda: self._uplink.run(self._sending_done))
-            for i in range(self._settings.uplink.uploads)
+            self._start(name, functools.partial(self._send, name))
+            for name in (f"uplink-{i}" for i in range(self._settings.uplink.uploads))
         ]
         working.append(self._start("results", lambda: self._results.run(self._sending_done)))
+        working.append(self._start("commands", lambda: self._commands.run(self._sending_done)))
+        if (shadow := self._shadow) is not None:
+            working.append(self._start("shadow", lambda: shadow.run(self._sending_done)))
         working.append(self._start("status", lambda: self._status.run(self._sending_done)))
         try:
             while capture.is_alive() and not (stop.is_set() or self._failed.is_set()):
                 capture.join(0.1)
             self._finish(capture, stop)
+            if self._recording is not None and not self._failed.is_set():
+                self._end_recording(recorder, stop)
         finally:
             self._capture.stop()
             self._sending_done.set()
+            if self._recording is not None:
+                self._recording.close()
             self._uplink.close()
             self._status.soon()
             until_s = time.monotonic() + self._settings.uplink.stop_timeout_s + 1
-            for thread in [*working, capture]:
+            for thread in [*working, capture, *recorder]:
                 thread.join(max(0.0, until_s - time.monotonic()))
+        self._drops.note(self._spool.sweep())
+        self._drops.close()
         left = self._spool.depth()
         self._journal.count("unanswered", left)
         if left:
@@ -109,9 +199,46 @@ class Agent:
             raise self._failure
         self._status.say("offline", "stopped")
 
+    def follow(
+        self, live: LiveSettings, gatekeeper_for: Callable[[Settings], Gatekeeper | None]
+    ) -> None:
+        """Do as *live* says while it runs; *gatekeeper_for* builds the gate of some settings."""
+
+        def frames(settings: Settings) -> Callable[[], None]:
+            gatekeeper = gatekeeper_for(settings)
+
+            def commit() -> None:
+                self._settings = settings
+                self._choice.change(gatekeeper)
+                self._schedule.every(_look_every_s(settings, gatekeeper))
+
+            return commit
+
+        def status(settings: Settings) -> Callable[[], None]:
+            return lambda: self._status.every(settings.status.every_s)
+
+        live.watch(FRAMES, frames)
+        live.watch(STATUS, status)
+        if (recorded := self._recording) is not None:
+
+            def recording(settings: Settings) -> Callable[[], None]:
+                if settings.recording.enabled:
+                    check_package()
+                return lambda: recorded.change(settings.recording)
+
+            live.watch(RECORDING, recording)
+
     def finish(self) -> None:
         """Take no more frames, as at the camera's end. From any thread."""
         self._capture.stop()
+
+    def describe(self) -> str:
+        """Tell in a line how it is doing. From any thread."""
+        done = self._journal.counters()
+        counts = f"{done.captured} captured, {done.answered} answered, {done.dropped} dropped"
+        paused = "paused" if self._capture.paused else None
+        told = [paused, counts, f"{self._spool.depth()} waiting", self._status.trouble()]
+        return "; ".join(filter(None, told))
 
     def summary(self) -> Summary:
         """Tell all that was done since the start."""
@@ -121,6 +248,7 @@ class Agent:
         """Wait until all is answered; not for long once *stop* is set or something has failed."""
         self._capture.stop()
         capture.join(self._settings.uplink.stop_timeout_s)
+        self._uplink.drain()
         uplink = self._settings.uplink
         patience_s = uplink.answer_timeout_s * uplink.attempts
         depth, since_s, hurried = self._spool.depth(), time.monotonic(), False
@@ -134,16 +262,43 @@ class Agent:
                 return
             self._sending_done.wait(0.02)
 
+    def _record(self) -> list[threading.Thread]:
+        recording = self._recording
+        if recording is None:
+            return []
+        return [
+            self._start("recorder", recording.run),
+            self._start("segments", lambda: recording.upload(self._sending_done)),
+        ]
+
+    def _end_recording(self, threads: list[threading.Thread], stop: threading.Event) -> None:
+        """Have the last segment finished, and after a clip's end all of them uploaded."""
+        assert self._recording is not None  # noqa: S101
+        self._recording.end()
+        threads[0].join(self._settings.uplink.stop_timeout_s + 1)
+        self._recording.drain(stop)
+
     def _watch(self, stop: threading.Event) -> None:
         """Take frames; a camera on the network that is waited for is no failure after a stop."""
+        self._capture_pulse.beat()  # it opens the camera, which does not ask for the pace
         try:
             self._capture.run()
         except CameraError as err:
             if not stop.is_set():
                 raise
             log.info("stopped meanwhile: %s", err)
+        finally:
+            self._capture_pulse.end()
+            self._choice.end()
 
-    def _keep(self, captured: Captured) -> None:
+    def _send(self, name: str) -> None:
+        pulse = self._pulses.of(name, within_s=UPLINK_S)
+        try:
+            self._uplink.run(self._sending_done, pulse.beat)
+        finally:
+            pulse.end()
+
+    def _keep(self, captured: Captured, gate: Mapping[str, float] | None) -> None:
         """Put one image into the spool, as JPEG; the capturing thread's, so it never waits."""
         begun_s = time.monotonic()
         camera = self._settings.camera
@@ -162,14 +317,12 @@ class Agent:
                 size=len(data),
                 sha256=hashlib.sha256(data).hexdigest(),
                 encode_ms=(time.monotonic() - begun_s) * 1000,
+                gate=gate,
+                segment=self._recording.place(captured.captured_s) if self._recording else None,
                 jpeg=data,
             )
         )
-        for each in dropped:
-            self._pending.forget(each)
-        if dropped:
-            self._journal.count("dropped", len(dropped))
-            log.warning("dropped %d frames: they come faster than they go", len(dropped))
+        self._drops.note(dropped)
 
     def _start(self, name: str, work: Callable[[], None]) -> threading.Thread:
         thread = threading.Thread(target=self._guard, args=(work,), name=name, daemon=True)
@@ -183,3 +336,8 @@ class Agent:
             if self._failure is None:
                 self._failure = err
             self._failed.set()
+
+
+def _look_every_s(settings: Settings, gatekeeper: Gatekeeper | None) -> float:
+    interval_s = settings.frames.interval_s
+    return interval_s if gatekeeper is None else min(interval_s, settings.gate.look_s)

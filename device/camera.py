@@ -18,6 +18,7 @@ class Captured:
     image: Image
     captured_at: datetime  # in UTC
     captured_s: float  # on the monotonic clock, for latencies
+    asked: bool = False  # somebody wanted this very one
 
 
 class Pace(Protocol):

@@ -1,11 +1,19 @@
-"""The thread that takes a frame each interval; it never waits for the network."""
+"""The thread that takes frames; it never waits for the network.
 
+Where the camera is recorded it takes each of them, and hands one each interval on to another
+thread, which works on the newest. Else it takes one each interval, and hands it on itself.
+"""
+
+import contextlib
+import dataclasses
 import logging
 import threading
 import time
 from collections.abc import Callable
+from typing import Protocol
 
 from device.camera import Camera, Captured
+from device.newest import Newest
 
 log = logging.getLogger(__name__)
 
@@ -16,8 +24,20 @@ class Schedule:
     Frames do not pile up: who comes late for one waits for the next from there on.
     """
 
-    def __init__(self, interval_s: float, *, clock: Callable[[], float] = time.monotonic) -> None:
+    def __init__(
+        self,
+        interval_s: float,
+        *,
+        alive: Callable[[float], None] = lambda _: None,
+        clock: Callable[[], float] = time.monotonic,
+    ) -> None:
+        """Want the first frame now.
+
+        Args:
+            alive: Hears that a camera asks when a frame is wanted, and for how long it waits now.
+        """
         self._interval_s = interval_s
+        self._alive = alive
         self._clock = clock
         self._due_s = clock()
         self._hurry = threading.Event()
@@ -26,12 +46,21 @@ class Schedule:
 
     def remaining_s(self) -> float:
         """See `device.camera.Pace`."""
+        self._alive(0.0)
         return 0.0 if self._hurry.is_set() else max(0.0, self._due_s - self._clock())
 
     def pause(self, seconds: float) -> None:
         """See `device.camera.Pace`."""
         if seconds > 0:
+            self._alive(seconds)
             self._hurry.wait(seconds)
+
+    def every(self, interval_s: float) -> None:
+        """Want one each *interval_s*, the first at once. From any thread."""
+        with self._lock:
+            self._interval_s = interval_s
+            self._due_s = self._clock()
+            self._hurry.set()
 
     def at_once(self) -> None:
         """Want a frame now. From any thread."""
@@ -48,9 +77,36 @@ class Schedule:
         with self._lock:
             if not self._stopped:
                 self._hurry.clear()
-        self._due_s += self._interval_s
-        if self._due_s < self._clock():
-            self._due_s = self._clock()
+            self._due_s = max(self._due_s + self._interval_s, self._clock())
+
+
+class Recorder(Protocol):
+    """What records the camera; see `device.recording.recording.Recording`."""
+
+    @property
+    def each_frame(self) -> bool:
+        """Whether each frame is to be taken, and given to `frame`."""
+
+    def frame(self, captured: Captured) -> None:
+        """Record a frame. It never waits."""
+
+    def pause(self, paused: bool) -> None:
+        """Record nothing from now on, or go on."""
+
+
+class _EachFrame:
+    """A pace that wants every frame there is, and heeds a schedule that is stopped."""
+
+    def __init__(self, schedule: Schedule) -> None:
+        self._schedule = schedule
+
+    def remaining_s(self) -> float:
+        """See `device.camera.Pace`."""
+        return 0.0
+
+    def pause(self, seconds: float) -> None:
+        """See `device.camera.Pace`."""
+        self._schedule.pause(seconds)
 
 
 class Capture:
@@ -60,14 +116,27 @@ class Capture:
         self,
         camera: Camera,
         schedule: Schedule,
-        keep: Callable[[Captured], None],
+        keep: Callable[[Captured], bool | None],
         *,
         limit: int | None = None,
+        recorder: Recorder | None = None,
+        on_skipped: Callable[[], None] = lambda: None,
     ) -> None:
-        """Hand what *camera* gives to *keep*, which must be quick, *limit* frames at most."""
+        """Hand what *camera* gives to *keep*, which must be quick unless each frame is recorded.
+
+        Args:
+            keep: Tells False of a frame that it did not keep.
+            limit: So many frames are kept at most.
+            on_skipped: Hears of each frame that was not handed on, because *keep* was not done
+                with the one before when a newer one came.
+        """
         self._camera = camera
         self._schedule = schedule
         self._keep = keep
+        self._hand_on: Callable[[Captured], None] = self._kept
+        self._recorder = recorder
+        self._on_skipped = on_skipped
+        self._each = _EachFrame(schedule)
         self._left = limit
         self._wanted_now = threading.Event()
         self._paused = threading.Event()
@@ -80,18 +149,28 @@ class Capture:
             ConfigError: The camera cannot be.
             CameraError: It is missing, or has stopped giving frames.
         """
-        with self._camera:
+        with self._camera, contextlib.ExitStack() as aside:
+            newest: Newest | None = None
             while not self._stop.is_set() and self._left != 0:
+                if newest is None and self._recorder is not None and self._recorder.each_frame:
+                    newest = aside.enter_context(Newest(self._kept, self._on_skipped))
+                    self._hand_on = newest.offer
                 if not self.step():
                     log.info("the camera has come to its end")
                     return
 
     def step(self) -> bool:
         """Take one frame; False at the camera's end."""
-        captured = self._camera.capture(self._schedule)
-        self._schedule.taken()
+        recorder = self._recorder
+        recorded = recorder is not None and recorder.each_frame
+        captured = self._camera.capture(self._each if recorded else self._schedule)
         if captured is None:
             return False
+        if recorder is not None and recorded:
+            recorder.frame(captured)
+            if self._schedule.remaining_s() > 0:
+                return True
+        self._schedule.taken()
         if self._stop.is_set():
             return True
         # While paused frames are still taken, and thrown away: a camera that nobody reads fills
@@ -99,9 +178,7 @@ class Capture:
         asked = self._wanted_now.is_set()
         self._wanted_now.clear()
         if asked or not self._paused.is_set():
-            self._keep(captured)
-            if self._left is not None:
-                self._left -= 1
+            self._hand_on(dataclasses.replace(captured, asked=True) if asked else captured)
         return True
 
     def stop(self) -> None:
@@ -125,3 +202,12 @@ class Capture:
             self._paused.set()
         else:
             self._paused.clear()
+        if self._recorder is not None:
+            self._recorder.pause(paused)
+
+    def _kept(self, captured: Captured) -> None:
+        if self._left == 0:
+            return
+        kept = self._keep(captured) is not False
+        if kept and self._left is not None:
+            self._left -= 1

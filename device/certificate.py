@@ -1,7 +1,7 @@
 """Reads from a certificate until when it is valid.
 
-The standard library can do so only for certificates of authorities, and a device has no other
-use for the package `cryptography`.
+The standard library can do so only for certificates of authorities, and a device has no use for the
+package `cryptography` but to make a key; loading it makes each start of the agent slower.
 """
 
 import ssl

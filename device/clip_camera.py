@@ -14,6 +14,7 @@ from device.clock import utc_now
 from sightline.errors import ConfigError
 
 _DEFAULT_FPS = 25.0
+_DAMAGED = 500  # frames in a row: more than any group of pictures has, and quickly passed over
 
 
 class ClipCamera:
@@ -40,6 +41,7 @@ class ClipCamera:
         self._begun_s: float | None = None  # when the clip's first frame was shown
         self._shown_s = 0.0  # into the clip
         self._frames = 0  # since the clip began
+        self._passed = 0  # the same, with those that could not be decoded
 
     def __enter__(self) -> Self:
         self._open()
@@ -73,13 +75,13 @@ class ClipCamera:
     def _advance(self) -> bool:
         """Go on to the next frame; False at the end of a clip that is not played again."""
         assert self._video is not None, "a camera is open from __enter__ to __exit__"  # noqa: S101
-        if not self._video.grab():
+        if not self._grab():
             if not self._loop:
                 return False
             next_s = self._play_at_s() + self._frame_s
             self._open()
             self._begun_s = next_s
-            if not self._video.grab():
+            if not self._grab():
                 return False
         self._frames += 1
         if self._begun_s is None:
@@ -90,6 +92,19 @@ class ClipCamera:
             stamp_s = self._shown_s + self._frame_s
         self._shown_s = max(0.0, stamp_s) if self._frames > 1 else 0.0
         return True
+
+    def _grab(self) -> bool:
+        """Go on to the next frame that can be decoded: OpenCV fails at each that cannot."""
+        assert self._video is not None  # noqa: S101
+        last = self._video.get(cv2.CAP_PROP_FRAME_COUNT)  # 0 or less: nobody knows
+        for _ in range(_DAMAGED):
+            if self._video.grab():
+                self._passed += 1
+                return True
+            self._passed += 1
+            if 0 < last < self._passed:
+                return False
+        return False
 
     def _play_at_s(self) -> float:
         return (self._begun_s or 0.0) + self._shown_s
@@ -110,4 +125,4 @@ class ClipCamera:
         self._video = cv2.VideoCapture(str(self._path), cv2.CAP_FFMPEG)
         fps = self._video.get(cv2.CAP_PROP_FPS)
         self._frame_s = 1 / (fps if 0 < fps <= 1000 else _DEFAULT_FPS)
-        self._shown_s, self._frames, self._begun_s = 0.0, 0, None
+        self._shown_s, self._frames, self._passed, self._begun_s = 0.0, 0, 0, None

@@ -1,6 +1,7 @@
 """A command of the operator's, run for each new result."""
 
 import contextlib
+import json
 import logging
 import os
 import queue
@@ -103,7 +104,7 @@ class Hook:
         if not outcome.new or not isinstance(outcome.message, FrameRecognized):
             return
         if self._waiting.qsize() < WAITING:  # only the thread of the results puts any in
-            self._waiting.put(outcome.payload)
+            self._waiting.put(_told(outcome))
         else:
             log.warning(
                 "the hook is too slow: result %s is not handed to it", outcome.message.frame_id
@@ -161,6 +162,12 @@ class Hook:
         until_s = time.monotonic() + timeout_s
         for thread in self._threads:
             thread.join(max(0.0, until_s - time.monotonic()))
+
+
+def _told(outcome: Outcome) -> bytes:
+    """Write the result as it came, and with it what only this device knows."""
+    known = {"late": outcome.late, "age_s": outcome.age_s and round(outcome.age_s, 3)}
+    return json.dumps(json.loads(outcome.payload) | known, ensure_ascii=False).encode()
 
 
 def _kill(process: "subprocess.Popen[bytes]") -> None:

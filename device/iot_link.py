@@ -15,7 +15,7 @@ from awscrt.exceptions import AwsCrtError
 
 from device import diagnosis, mqtt_client, reasons
 from device.identity import Identity
-from device.link import Handler, check_publish
+from device.link import Handler, Taker, check_publish
 from device.routes import Routes
 from device.settings import IotSettings
 from sightline.errors import ConfigError, SightlineError, TransportError
@@ -26,11 +26,14 @@ log = logging.getLogger(__name__)
 FIRST_CONNECT_S = 5.0
 STOP_S = 5.0
 RESUBSCRIBE_S = 5.0
+IDLE_S = 10.0  # the thread that tends it says so often that it is there
+SETTLED_S = 2.0  # how long a publish waits for subscriptions; longer, and one is perhaps refused
 
 
 @dataclass(frozen=True, slots=True)
 class _Connected:
     session_present: bool
+    again: bool = False  # it is the same connection, and there is more to subscribe to
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,19 +58,23 @@ class IotLink:
         identity: Identity,
         client_id: str,
         *,
-        will_topic: str,
-        will: Callable[[], bytes],
+        will_topic: str | None = None,
+        will: Callable[[], bytes] = bytes,
+        alive: Callable[[], None] = lambda: None,
     ) -> None:
         """Prepare to connect as *client_id*, which IoT policies want to be the thing's name.
 
         Args:
+            will_topic: Where the broker is to say *will* when we are gone; None: nowhere.
             will: Makes what the broker is to say, retained, when we are gone without a word.
+            alive: Hears that the thread which tends the connection goes on.
         """
         self._settings = settings
         self._identity = identity
         self._client_id = client_id
         self._will_topic = will_topic
         self._will = will
+        self._alive = alive
         self._where = f"{settings.endpoint}:{settings.port}"
         self._client: Any = None
         self._routes = Routes()
@@ -75,6 +82,9 @@ class IotLink:
         self._lock = threading.Lock()
         self._events: queue.SimpleQueue[_Connected | _Failed | None] = queue.SimpleQueue()
         self._ready = False  # connected, and subscribed to all routes
+        self._greeted = False  # and those who want to know have been told
+        self._settled = threading.Event()  # nothing is being subscribed to; set while offline
+        self._settled.set()
         self._subscribed: set[str] = set()
         self._first = threading.Event()  # how the first attempt ended is known
         self._first_failure: SightlineError | None = None
@@ -123,8 +133,9 @@ class IotLink:
         self._close()
 
     def publish(self, topic: str, payload: bytes, *, retain: bool = False) -> None:
-        """See `Link.publish`."""
+        """See `Link.publish`; an answer that overtook the subscription to it would be lost."""
         check_publish(topic, payload)
+        self._settled.wait(SETTLED_S)
         packet = mqtt5.PublishPacket(
             topic=topic,
             payload=payload,
@@ -146,10 +157,13 @@ class IotLink:
         """See `Link.subscribe`; the broker hears of it now, or at the next connect."""
         check_topic(pattern)
         self._routes.add(pattern, handler)
-        with self._lock:
-            ready = self._ready
-        if ready:
-            self._events.put(_Connected(session_present=True))
+        self._ask_for_missing()
+
+    def take(self, pattern: str, taker: Taker) -> None:
+        """See `Link.take`; the broker hears of it now, or at the next connect."""
+        check_topic(pattern)
+        self._routes.take(pattern, taker)
+        self._ask_for_missing()
 
     def on_connected(self, handler: Callable[[], None]) -> None:
         """See `Link.on_connected`."""
@@ -163,9 +177,24 @@ class IotLink:
 
     def _receive(self, data: Any) -> None:
         packet = data.publish_packet
-        self._routes.deliver(packet.topic, bytes(packet.payload or b""))
+        # QoS 0 has none. Who asks for it says that he acknowledges the message himself.
+        control = data.acquire_publish_acknowledgement_control
+        handle = control() if control else None
+        self._routes.deliver(
+            packet.topic, bytes(packet.payload or b""), lambda: self._acknowledge(handle)
+        )
+
+    def _acknowledge(self, handle: Any) -> None:
+        if handle is None:
+            return
+        try:
+            self._client.invoke_publish_acknowledgement(handle)
+        except Exception as err:  # the client raises that very class
+            # Of a connection that is lost: the message comes again with the next.
+            log.debug("could not acknowledge a message: %s", err)
 
     def _connected(self, data: Any) -> None:
+        self._settled.clear()
         self._events.put(_Connected(session_present=data.connack_packet.session_present))
 
     def _failed(self, data: Any) -> None:
@@ -176,18 +205,29 @@ class IotLink:
     def _disconnected(self, data: Any) -> None:
         with self._lock:
             self._ready = False
+        self._settled.set()  # whoever publishes now is to be told at once
         packet = data.disconnect_packet
         code = None if packet is None else int(packet.reason_code)
         self._events.put(_Failed(code, _said(data.exception), was_connected=True))
+
+    def _ask_for_missing(self) -> None:
+        with self._lock:
+            ready = self._ready
+        if ready:
+            self._settled.clear()
+            self._events.put(_Connected(session_present=True, again=True))
 
     # What the thread "link" does about it.
 
     def _tend(self) -> None:
         while True:
+            self._alive()
             try:
-                event = self._events.get(timeout=self._retry_s)
+                event = self._events.get(timeout=self._retry_s or IDLE_S)
             except queue.Empty:
-                event = _Connected(session_present=True)
+                if self._retry_s is None:
+                    continue
+                event = _Connected(session_present=True, again=True)
             if event is None:
                 return
             self._retry_s = None
@@ -197,12 +237,14 @@ class IotLink:
                 self._explain(event)
 
     def _greet(self, event: _Connected) -> None:
+        self._greeted &= event.again
         if not event.session_present:
             self._subscribed.clear()
         try:
             self._subscribe_to_all()
         except TransportError as err:
             self._retry_s = RESUBSCRIBE_S
+            self._settled.set()
             self._warn(str(err))
             return
         finally:
@@ -212,11 +254,13 @@ class IotLink:
             missing = self._routes.patterns() - self._subscribed
             greeters = list(self._greeters)
         if missing:  # subscribed to while we were at it
-            self._events.put(_Connected(session_present=True))
+            self._events.put(_Connected(session_present=True, again=True))
             return
+        self._settled.set()
         if self._said is not None:
             log.warning("connected to %s again", self._where)
         self._said = None
+        greeters, self._greeted = [] if self._greeted else greeters, True
         for greeter in greeters:
             greeter()
 

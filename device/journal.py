@@ -19,6 +19,16 @@ Event = Literal[
     "given_up",
     "unanswered",
     "repeated",
+    "gated",
+    "resumed",
+    "late",
+    "strangers",
+    "skipped",
+    "recorded",
+    "unrecorded",
+    "segments",
+    "segments_uploaded",
+    "segments_dropped",
 ]
 
 KEPT = 20_000  # latencies a stage; older ones are forgotten, so that memory stays flat
@@ -44,6 +54,14 @@ class Summary:
         given_up: Frames that were sent as often as may be, and not answered in time.
         unanswered: Frames that were still on their way when the agent stopped.
         repeated: Results that came again.
+        resumed: Frames that an earlier process had left on their way.
+        late: Results of frames that were older than `valid_for_s`.
+        strangers: Results of frames that nobody here waits for: somebody else sent their references
+            in our name, or they were dropped.
+        gated: Frames that the gate looked at, and that were not sent.
+        skipped: Frames due for recognition that newer ones came before, as it was busy.
+        recorded: Frames in the video; `unrecorded` ones were to be in it, and are not.
+        segments: Of video, finished. `segments_dropped` were removed from the disk for newer ones.
         decisions: Faces by what was decided about them; people by name are in `people`.
         stages: encode, spool, upload, publish (until acknowledged), answer (from publish to
             result), total (from capture to result), delivery (by the clocks of cloud and device),
@@ -63,6 +81,16 @@ class Summary:
     decisions: Mapping[str, int]
     people: Mapping[str, int]
     stages: Mapping[str, Latency]
+    gated: int = 0
+    resumed: int = 0
+    skipped: int = 0
+    recorded: int = 0
+    unrecorded: int = 0
+    segments: int = 0
+    segments_uploaded: int = 0
+    segments_dropped: int = 0
+    late: int = 0
+    strangers: int = 0
 
 
 class Journal:
@@ -104,6 +132,10 @@ class Journal:
                 published=done["published"],
                 answered=done["answered"],
                 rejected=done["rejected"],
+                gated=done.get("gated"),
+                skipped=done.get("skipped"),
+                recorded=done.get("recorded"),
+                unrecorded=done.get("unrecorded"),
             )
 
     def summary(self) -> Summary:
@@ -124,6 +156,16 @@ class Journal:
                 decisions=dict(self._decisions),
                 people=dict(self._people.most_common()),
                 stages={stage: _latency(list(took)) for stage, took in self._stages.items()},
+                gated=done["gated"],
+                resumed=done["resumed"],
+                skipped=done["skipped"],
+                recorded=done["recorded"],
+                unrecorded=done["unrecorded"],
+                segments=done["segments"],
+                segments_uploaded=done["segments_uploaded"],
+                segments_dropped=done["segments_dropped"],
+                late=done["late"],
+                strangers=done["strangers"],
             )
 
 

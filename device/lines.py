@@ -24,6 +24,8 @@ def lines(outcome: Outcome, *, colour: bool) -> list[str]:
     message = outcome.message
     took = outcome.stages_ms.get("total")
     ending = [f"{took:.0f} ms"] if took is not None else []
+    if outcome.late and outcome.age_s is not None:
+        ending.append(f"(late: {_span(outcome.age_s)})")
     if not outcome.new:
         ending.append("(again)")
     if isinstance(message, FrameRejected):
@@ -48,6 +50,8 @@ def machine_line(outcome: Outcome) -> str:
             "frame_id": message.frame_id,
             "key": outcome.key,
             "new": outcome.new,
+            "late": outcome.late,
+            "age_s": None if outcome.age_s is None else round(outcome.age_s, 3),
             "received_at": outcome.received_at.isoformat(timespec="milliseconds"),
             "latencies_ms": rounded(outcome.stages_ms),
             "result": json.loads(outcome.payload),
@@ -60,16 +64,31 @@ def summary_lines(summary: Summary, *, every_stage: bool = False) -> list[str]:
     """Write a summary for people: how long the whole took, and each stage of it if wanted."""
     answers = [
         f"{summary.captured} frames captured, {summary.answered} answered",
+        f"{summary.resumed} from before" if summary.resumed else "",
         f"{summary.rejected} rejected" if summary.rejected else "",
         f"{summary.dropped} dropped" if summary.dropped else "",
         f"{summary.given_up} given up unanswered" if summary.given_up else "",
         f"{summary.unanswered} left unanswered" if summary.unanswered else "",
         f"{summary.repeated} answered again" if summary.repeated else "",
+        f"{summary.late} answered late" if summary.late else "",
+        f"{summary.strangers} results of frames that were not sent from here"
+        if summary.strangers
+        else "",
+        f"{summary.gated} held back by the gate" if summary.gated else "",
+        f"{summary.skipped} skipped" if summary.skipped else "",
+    ]
+    video = [
+        f"{summary.recorded} frames recorded in {summary.segments} segments",
+        f"{summary.unrecorded} left out" if summary.unrecorded else "",
+        f"{summary.segments_uploaded} segments uploaded" if summary.segments_uploaded else "",
+        f"{summary.segments_dropped} removed for newer ones" if summary.segments_dropped else "",
     ]
     found = [
         f"{count} {decision.replace('_', ' ')}" for decision, count in summary.decisions.items()
     ]
     written = [", ".join(filter(None, answers))]
+    if summary.recorded or summary.unrecorded:
+        written.append(", ".join(filter(None, video)))
     if found:
         written.append(f"{summary.faces} faces: {', '.join(found)}")
     for name, count in summary.people.items():
@@ -111,6 +130,13 @@ def _distance(face: Face) -> str:
     if face.margin is not None:
         text += f" (next {face.margin:+.2f})"
     return text
+
+
+def _span(seconds: float) -> str:
+    for size, unit in ((86400, "days"), (3600, "h"), (60, "min")):
+        if seconds >= 2 * size:
+            return f"{seconds / size:.0f} {unit}"
+    return f"{seconds:.0f} s"
 
 
 def _line(at: datetime, parts: list[str], paint: str, colour: bool) -> str:

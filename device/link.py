@@ -8,6 +8,8 @@ from sightline.messages import MAX_PAYLOAD_BYTES
 from sightline.topics import check_topic
 
 Handler = Callable[[str, bytes], None]  # topic, payload; must be quick, and raise nothing
+Acknowledge = Callable[[], None]  # from any thread
+Taker = Callable[[str, bytes, Acknowledge], None]  # likewise
 
 
 class Link(Protocol):
@@ -30,6 +32,14 @@ class Link(Protocol):
         """Call *handler* for each message whose topic matches *pattern*, from now on.
 
         Deliveries may come twice, and out of order.
+        """
+        ...
+
+    def take(self, pattern: str, taker: Taker) -> None:
+        """Like `subscribe`, but a message comes again, at the next connect, until acknowledged.
+
+        *taker*, or whom it hands the message on to, calls what it gets with it, once the message
+        is where it will not be lost. The broker sends no more than 100 that are not acknowledged.
         """
         ...
 

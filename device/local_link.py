@@ -2,7 +2,7 @@
 
 from collections.abc import Callable
 
-from device.link import Handler, check_publish, matches
+from device.link import Handler, Taker, check_publish, matches
 from sightline.topics import check_topic
 
 
@@ -32,6 +32,10 @@ class LocalLink:
         for topic, payload in list(self._retained.items()):
             if matches(pattern, topic):
                 handler(topic, payload)
+
+    def take(self, pattern: str, taker: Taker) -> None:
+        """See `Link.take`; in this one nothing comes again."""
+        self.subscribe(pattern, lambda topic, payload: taker(topic, payload, lambda: None))
 
     def on_connected(self, handler: Callable[[], None]) -> None:
         """See `Link.on_connected`; this one always stands."""

@@ -18,7 +18,7 @@ def build(
     settings: IotSettings,
     identity: Identity,
     client_id: str,
-    will_topic: str,
+    will_topic: str | None,
     will: bytes,
     **callbacks: Callable[[Any], None],
 ) -> Any:
@@ -35,13 +35,7 @@ def build(
             endpoint=settings.endpoint,
             port=settings.port,
             client_id=client_id,
-            will=mqtt5.PublishPacket(
-                topic=will_topic,
-                payload=will,
-                qos=mqtt5.QoS.AT_LEAST_ONCE,
-                retain=True,
-                content_type="application/json",
-            ),
+            will=_last_words(will_topic, will) if will_topic else None,
             keep_alive_interval_sec=settings.keep_alive_s,
             ping_timeout_ms=10_000,
             connack_timeout_ms=10_000,
@@ -51,6 +45,11 @@ def build(
             session_expiry_interval_sec=settings.session_expiry_s,
             # The client's own queue is unbounded and lost with the process; the spool is neither.
             offline_queue_behavior=mqtt5.ClientOperationQueueBehaviorType.FAIL_ALL_ON_DISCONNECT,
+            # At most 100 publishes and 512 KiB a second leave this client: AWS disconnects who
+            # sends more. What comes faster waits in it, and `publish` with it.
+            extended_validation_and_flow_control_options=(
+                mqtt5.ExtendedValidationAndFlowControlOptions.AWS_IOT_CORE_DEFAULTS
+            ),
             retry_jitter_mode=mqtt5.ExponentialBackoffJitterMode.FULL,
             min_reconnect_delay_ms=500,
             max_reconnect_delay_ms=round(settings.reconnect_most_s * 1000),
@@ -62,3 +61,13 @@ def build(
             f"{identity.certificate}, {identity.private_key} or {identity.ca}: "
             f"the MQTT client cannot use it: {err.name}"
         ) from err
+
+
+def _last_words(topic: str, payload: bytes) -> mqtt5.PublishPacket:
+    return mqtt5.PublishPacket(
+        topic=topic,
+        payload=payload,
+        qos=mqtt5.QoS.AT_LEAST_ONCE,
+        retain=True,
+        content_type="application/json",
+    )

@@ -15,6 +15,8 @@ from device.camera import Captured, Image, Pace
 from device.clock import utc_now
 from sightline.errors import CameraError, ConfigError
 
+_DAMAGED = 60  # frames in a row that cannot be decoded, and then it is not worth the while
+
 
 class LiveCamera:
     """A camera that gives frames by itself, at its own rate. See `device.camera.Camera`.
@@ -64,8 +66,7 @@ class LiveCamera:
         """See `device.camera.Camera.capture`; a live camera has no orderly end."""
         assert self._video is not None, "a camera is open from __enter__ to __exit__"  # noqa: S101
         while True:
-            if not self._video.grab():
-                raise CameraError(f"{self._name}: it has stopped giving frames")
+            self._grab(self._video)
             captured_at, captured_s = self._now(), self._clock()
             if pace.remaining_s() > 0:
                 continue
@@ -76,6 +77,16 @@ class LiveCamera:
                     captured_at=captured_at,
                     captured_s=captured_s,
                 )
+
+    def _grab(self, video: cv2.VideoCapture) -> None:
+        """Go on to the next frame; one that came damaged is no end of the stream."""
+        begun_s = time.monotonic()
+        for _ in range(_DAMAGED):
+            if video.grab():
+                return
+            if time.monotonic() - begun_s > self._timeout_ms / 2000:
+                break  # it was waited for
+        raise CameraError(f"{self._name}: it has stopped giving frames")
 
     def _open(self) -> cv2.VideoCapture:
         if isinstance(self._target, int):

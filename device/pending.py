@@ -69,18 +69,24 @@ class Pending:
             self._free(self._sent.pop(frame_id, None))
 
     def answered(self, frame_id: str, received_s: float) -> Answered | None:
-        """Take a result: the frame is done with. None: nobody waits for that one."""
+        """Take a result: the frame is done with. None: it is none of ours that waits for one."""
         with self._lock:
             sent = self._sent.pop(frame_id, None)
             self._free(sent)
-        if sent is None:
-            return None
-        self._spool.mark(frame_id, "answered")
-        stages_ms = sent.stages_ms | {
-            "answer": (received_s - sent.published_s) * 1000,
-            "total": (received_s - sent.frame.captured_s) * 1000,
-        }
+        spooled = self._spool.mark(frame_id, "answered")  # before anybody is told of the result
+        if sent is None:  # its reference may have been sent by an earlier process
+            return None if spooled is None else Answered(key=spooled.key, stages_ms={})
+        stages_ms = sent.stages_ms | {"answer": (received_s - sent.published_s) * 1000}
+        if not sent.frame.resumed:
+            stages_ms["total"] = (received_s - sent.frame.captured_s) * 1000
         return Answered(key=sent.frame.key, stages_ms=stages_ms)
+
+    def older(self, than_s: float) -> int:
+        """Count the frames that hold a place and were taken before *than_s*."""
+        with self._lock:
+            return sum(
+                sent.holds_place and sent.frame.captured_s < than_s for sent in self._sent.values()
+            )
 
     def overdue(self, now_s: float) -> tuple[str, ...]:
         """Have overdue frames sent again, and give the ids of those that are given up.
@@ -97,7 +103,7 @@ class Pending:
                     self._spool.release(frame_id)
                 else:
                     del self._sent[frame_id]
-                    self._spool.mark(frame_id, "answered")
+                    self._spool.give_up(frame_id)
                     given_up.append(frame_id)
         return tuple(given_up)
 

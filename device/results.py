@@ -1,6 +1,7 @@
 """What comes back: results and rejections, matched to the frames they answer."""
 
 import logging
+import math
 import queue
 import threading
 import time
@@ -8,6 +9,7 @@ from collections import OrderedDict
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
+from typing import NamedTuple
 
 from device.clock import utc_now
 from device.journal import Journal
@@ -31,6 +33,8 @@ class Outcome:
         new: The first answer to its frame.
         key: Of the frame, if it is one that this process sent.
         stages_ms: How long each stage took, for such a frame; else empty.
+        age_s: How old the frame was when the result came; None: unknown.
+        late: That was more than results are valid for.
     """
 
     message: FrameRecognized | FrameRejected
@@ -39,6 +43,16 @@ class Outcome:
     new: bool
     key: str | None
     stages_ms: Mapping[str, float]
+    age_s: float | None = None
+    late: bool = False
+
+
+class _Arrived(NamedTuple):
+    where: str
+    payload: bytes
+    acknowledge: Callable[[], None]
+    received_s: float
+    received_at: datetime
 
 
 class Results:
@@ -50,22 +64,33 @@ class Results:
         journal: Journal,
         observers: Sequence[Callable[[Outcome], None]] = (),
         *,
+        known: Sequence[str] = (),
+        ours: Sequence[str] = (),
+        valid_for_s: float = math.inf,
         clock: Callable[[], float] = time.monotonic,
         now: Callable[[], datetime] = utc_now,
     ) -> None:
-        """Tell each of *observers*, in order, of each result, those that come again included."""
+        """Tell each of *observers*, in order, of each result, those that come again included.
+
+        Args:
+            known: Results for these frames have come before, to an earlier process.
+            ours: These frames were sent, and are answered as far as the spool knows.
+            valid_for_s: A result of a frame that is older is late.
+        """
         self._pending = pending
         self._journal = journal
         self._observers = observers
         self._clock = clock
         self._now = now
-        self._arrived: queue.SimpleQueue[tuple[str, bytes, float, datetime]] = queue.SimpleQueue()
-        self._seen: OrderedDict[str, None] = OrderedDict()
+        self._ours = frozenset(ours)
+        self._valid_for_s = valid_for_s
+        self._arrived: queue.SimpleQueue[_Arrived] = queue.SimpleQueue()
+        self._seen: OrderedDict[str, None] = OrderedDict.fromkeys(known)
 
     def listen(self, link: Link, device: str) -> None:
         """Take the results and rejections of *device*."""
-        link.subscribe(topic(device, "results"), self._arrive)
-        link.subscribe(topic(device, "errors"), self._arrive)
+        link.take(topic(device, "results"), self._arrive)
+        link.take(topic(device, "errors"), self._arrive)
 
     def run(self, stop: threading.Event) -> None:
         """See to what arrives until *stop* is set, and to all that has arrived by then."""
@@ -80,7 +105,14 @@ class Results:
             arrived = self._arrived.get(timeout=wait_s) if wait_s else self._arrived.get_nowait()
         except queue.Empty:
             return False
-        where, payload, received_s, received_at = arrived
+        try:
+            self._see(arrived)
+        finally:
+            arrived.acknowledge()  # only now: had we been killed before, it would come again
+        return True
+
+    def _see(self, arrived: _Arrived) -> None:
+        where, payload = arrived.where, arrived.payload
         try:
             channel = parse(where)[1]
             message: FrameRecognized | FrameRejected
@@ -90,17 +122,16 @@ class Results:
                 message = decode(FrameRejected, payload)
         except MessageError as err:
             log.warning("ignored a message on %s: %s", where, err)
-            return True
-        outcome = self._match(message, payload, received_s, received_at)
+            return
+        outcome = self._match(message, payload, arrived.received_s, arrived.received_at)
         for observer in self._observers:
             try:
                 observer(outcome)
             except Exception:  # its own trouble: the others, and the frames to come, go on
                 log.exception("result %s: one who was to hear of it failed", message.frame_id)
-        return True
 
-    def _arrive(self, where: str, payload: bytes) -> None:
-        self._arrived.put((where, payload, self._clock(), self._now()))
+    def _arrive(self, where: str, payload: bytes, acknowledge: Callable[[], None]) -> None:
+        self._arrived.put(_Arrived(where, payload, acknowledge, self._clock(), self._now()))
 
     def _match(
         self,
@@ -112,14 +143,17 @@ class Results:
         frame_id = message.frame_id
         answered = None if frame_id is None else self._pending.answered(frame_id, received_s)
         repeat = isinstance(message, FrameRecognized) and message.repeat
+        ours = answered is not None or frame_id in self._ours
         # A repeat is new to us if we wait for it and the first answer never came.
-        new = not self._knows(frame_id) and (answered is not None or not repeat)
+        new = not self._knows(frame_id) and (ours or not repeat)
         stages_ms = {} if answered is None else dict(answered.stages_ms)
         if isinstance(message, FrameRecognized):
             delivery_s = (received_at - message.recognized_at).total_seconds()
             stages_ms["delivery"] = delivery_s * 1000
             stages_ms |= {f"cloud.{name}": ms for name, ms in message.timings_ms.items()}
-        self._note(message, new=new, ours=answered is not None, stages_ms=stages_ms)
+        age_s = _age_s(message, stages_ms, received_at)
+        late = age_s is not None and age_s > self._valid_for_s
+        self._note(message, new=new, ours=ours, late=late, stages_ms=stages_ms)
         return Outcome(
             message=message,
             payload=payload,
@@ -127,6 +161,8 @@ class Results:
             new=new,
             key=None if answered is None else answered.key,
             stages_ms=stages_ms,
+            age_s=age_s,
+            late=late,
         )
 
     def _note(
@@ -135,6 +171,7 @@ class Results:
         *,
         new: bool,
         ours: bool,
+        late: bool,
         stages_ms: Mapping[str, float],
     ) -> None:
         if not new:
@@ -144,6 +181,10 @@ class Results:
         if ours:
             self._journal.count("rejected" if rejected else "answered")
             self._journal.took(stages_ms)
+            self._journal.count("late", int(late))
+        elif message.frame_id is not None:
+            self._journal.count("strangers")
+            log.info("result %s is of a frame that was not sent from here", message.frame_id)
         if isinstance(message, FrameRecognized):
             for face in message.faces:
                 self._journal.decided(face.decision, face.person.name if face.person else None)
@@ -157,3 +198,14 @@ class Results:
         if len(self._seen) > REMEMBERED:
             self._seen.popitem(last=False)
         return known
+
+
+def _age_s(
+    message: FrameRecognized | FrameRejected, stages_ms: Mapping[str, float], received_at: datetime
+) -> float | None:
+    """Tell how old a frame is: by the clock that nobody sets, where it has been here all along."""
+    if (total_ms := stages_ms.get("total")) is not None:
+        return total_ms / 1000
+    if isinstance(message, FrameRejected):
+        return None
+    return (received_at - message.captured_at).total_seconds()

@@ -6,9 +6,13 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from urllib.parse import urlsplit
 
-from device import tables
+from device import kept_identity, tables
+from device.gate.settings import GateSettings
+from device.recording.settings import RecordingSettings
+from device.spool_settings import SpoolSettings
 from sightline.errors import ConfigError, MessageError
-from sightline.topics import check_device
+from sightline.fleet import check_serial
+from sightline.topics import check_device, through, topic
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -23,6 +27,7 @@ class IotSettings:
     keep_alive_s: int = 60
     reconnect_most_s: float = 15.0  # between two attempts to connect; by chance up to this
     session_expiry_s: int = 3600  # for how long the broker keeps results for us while we are away
+    frames_rule: str | None = None  # Basic Ingest: the one rule that gets frames, past the broker
 
     def __post_init__(self) -> None:
         _host("endpoint", self.endpoint)
@@ -30,6 +35,13 @@ class IotSettings:
         _within("keep_alive_s", self.keep_alive_s, 30, 1200)  # AWS IoT Core's own bounds
         _within("reconnect_most_s", self.reconnect_most_s, 1, 3600)
         _within("session_expiry_s", self.session_expiry_s, 0, 7 * 24 * 3600)
+        if self.frames_rule is not None:
+            _matches("frames_rule", self.frames_rule, r"\w{1,128}", "a topic rule's name")
+
+    def frames_topic(self, thing: str) -> str:
+        """Where *thing* publishes its frames' references."""
+        frames = topic(thing, "frames")
+        return frames if self.frames_rule is None else through(self.frames_rule, frames)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -92,22 +104,19 @@ class ResultSettings:
     hook: tuple[str, ...] = ()  # a command and its arguments; no shell reads it
     hook_timeout_s: float = 10.0
     hook_processes: int = 2
+    valid_for_s: float = (
+        10.0  # a result of an older frame is marked as late: who was there has gone
+    )
+    log: Path | None = None  # a line of JSON each; it names people. None: results are kept nowhere
+    log_bytes: int = 5_000_000  # of a file; a result of one face has about 900
+    log_files: int = 5  # the older ones are called log.1 and so on
 
     def __post_init__(self) -> None:
+        _within("valid_for_s", self.valid_for_s, 0.1, 86400)
+        _within("log_bytes", self.log_bytes, 10_000, 10**10)
+        _within("log_files", self.log_files, 1, 1000)
         _within("hook_timeout_s", self.hook_timeout_s, 0.1, 3600)
         _within("hook_processes", self.hook_processes, 1, 32)
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class SpoolSettings:
-    """How much may wait for the network; the oldest frames are dropped first."""
-
-    max_frames: int = 120
-    max_bytes: int = 64_000_000
-
-    def __post_init__(self) -> None:
-        _within("max_frames", self.max_frames, 1, 1_000_000)
-        _within("max_bytes", self.max_bytes, 100_000, 10**12)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -118,6 +127,7 @@ class UplinkSettings:
     in_flight: int = 16  # frames sent and not yet answered
     answer_timeout_s: float = 30.0  # then the reference is sent once more
     attempts: int = 2  # references sent for a frame in all
+    backlog_share: float = 0.25  # of the sending, for frames that have waited; see device.backlog
     stop_timeout_s: float = 5.0  # for what is in flight when told to stop
 
     def __post_init__(self) -> None:
@@ -125,6 +135,7 @@ class UplinkSettings:
         _within("in_flight", self.in_flight, 1, 90)  # AWS IoT Core allows 100 unacknowledged
         _within("answer_timeout_s", self.answer_timeout_s, 0.1, 3600)
         _within("attempts", self.attempts, 1, 10)
+        _within("backlog_share", self.backlog_share, 0.01, 1)
         _within("stop_timeout_s", self.stop_timeout_s, 0, 300)
 
 
@@ -139,20 +150,43 @@ class StatusSettings:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Settings:
-    """All settings of one agent; certs_template/ holds an example."""
+class ClaimSettings:
+    """How a device of a fleet gets a certificate of its own; until then [iot] has the claim's."""
 
-    thing: str
+    template: str  # the fleet's provisioning template
+    serial: str | None = None  # None: the Pi's own
+
+    def __post_init__(self) -> None:
+        _matches("template", self.template, r"[\w-]{1,36}", "a provisioning template's name")
+        if self.serial is not None:
+            try:
+                check_serial(self.serial)
+            except MessageError as err:
+                raise ConfigError(f"serial: {err}") from err
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Settings:
+    """All settings of one agent; certs_template/ holds examples."""
+
     iot: IotSettings
     storage: StorageSettings
     camera: CameraSettings
     frames: FrameSettings = field(default_factory=FrameSettings)
+    gate: GateSettings = field(default_factory=GateSettings)
+    recording: RecordingSettings = field(default_factory=RecordingSettings)
     results: ResultSettings = field(default_factory=ResultSettings)
     spool: SpoolSettings = field(default_factory=SpoolSettings)
     uplink: UplinkSettings = field(default_factory=UplinkSettings)
     status: StatusSettings = field(default_factory=StatusSettings)
+    thing: str = ""  # empty for as long as a device with a claim has not joined its fleet
+    claim: ClaimSettings | None = None
 
     def __post_init__(self) -> None:
+        if not self.thing and self.claim is not None:
+            return
+        if not self.thing:
+            raise ConfigError("thing: this key is missing")
         try:
             check_device(self.thing)
         except MessageError as err:
@@ -160,12 +194,41 @@ class Settings:
 
     @classmethod
     def load(cls, path: Path) -> "Settings":
-        """Read *path*; the relative paths in it are relative to its folder.
+        """Read *path*, and who the device is by now if it is one of a fleet.
+
+        Raises:
+            ConfigError: It cannot be read, a key in it is missing, unknown or wrong, or the device
+                has not joined its fleet yet.
+        """
+        settings = cls.read(path)
+        if settings.claim is None:
+            return settings
+        kept = kept_identity.read(path)
+        if kept is None:
+            raise ConfigError(
+                f"{path}: this device has a claim, and no certificate of its own yet; start the "
+                "agent once where it reaches the broker"
+            )
+        return dataclasses.replace(
+            settings,
+            thing=kept.thing,
+            iot=dataclasses.replace(
+                settings.iot, certificate=kept.certificate, private_key=kept.private_key
+            ),
+        )
+
+    @classmethod
+    def read(cls, path: Path) -> "Settings":
+        """Read *path* as it stands; the relative paths in it are relative to its folder.
 
         Raises:
             ConfigError: It cannot be read, or a key in it is missing, unknown or wrong.
         """
         settings = tables.read(cls, path)
+        if settings.thing and settings.claim is not None:
+            raise ConfigError(
+                f"{path}: thing: leave it out beside [claim]; the fleet's table names the device"
+            )
         folder = path.absolute().parent
         return dataclasses.replace(
             settings,
@@ -177,6 +240,19 @@ class Settings:
             ),
             camera=dataclasses.replace(
                 settings.camera, source=_absolute(folder, settings.camera.source)
+            ),
+            results=dataclasses.replace(
+                settings.results,
+                log=settings.results.log and folder / settings.results.log.expanduser(),
+            ),
+            spool=dataclasses.replace(
+                settings.spool,
+                folder=settings.spool.folder and folder / settings.spool.folder.expanduser(),
+            ),
+            recording=dataclasses.replace(
+                settings.recording,
+                folder=settings.recording.folder
+                and folder / settings.recording.folder.expanduser(),
             ),
         )
 

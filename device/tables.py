@@ -4,7 +4,7 @@ import difflib
 import tomllib
 import types
 from collections.abc import Iterable, Mapping
-from dataclasses import MISSING, Field, fields, is_dataclass
+from dataclasses import MISSING, Field, fields, is_dataclass, replace
 from pathlib import Path
 from typing import Any, TypeVar, Union, cast, get_args, get_origin, get_type_hints
 
@@ -44,6 +44,31 @@ def read(kind: type[T], path: Path) -> T:
         raise ConfigError(f"{path}: {err}") from err
 
 
+def changed(value: T, table: Mapping[str, Toml], section: str) -> T:
+    """Give *value*, a dataclass that was read from *section*, with what *table* says instead.
+
+    Raises:
+        ConfigError: It says the key, and what was expected there.
+    """
+    known = {each.name for each in fields(cast(Any, value))}
+    hints = get_type_hints(type(value))
+    arguments: dict[str, object] = {}
+    for name, item in table.items():
+        place = _place(section, name)
+        if name not in known:
+            raise ConfigError(f"{place}: no such key{_nearest(name, known)}")
+        if not is_dataclass(hints[name]):
+            arguments[name] = _load(hints[name], item, place)
+        elif isinstance(item, dict):
+            arguments[name] = changed(getattr(value, name), item, f"{section}.{name}")
+        else:
+            raise ConfigError(f"{place}: expected a section, got {_shown(item)}")
+    try:
+        return cast(T, replace(cast(Any, value), **arguments))
+    except ConfigError as err:
+        raise ConfigError(f"[{section}] {err}") from err
+
+
 def _load_table(kind: type[object], table: Mapping[str, Toml], section: str) -> object:
     known = {each.name: each for each in fields(cast(Any, kind))}
     for key in table:
@@ -69,7 +94,8 @@ def _load(kind: Any, value: Toml, place: str) -> object:
     if is_dataclass(kind):
         if not isinstance(value, dict):
             raise ConfigError(f"{place}: expected a section, got {_shown(value)}")
-        return _load_table(cast(type[object], kind), value, place.strip("[]"))
+        section = place.replace("] ", ".").strip("[]")  # as TOML writes it: [gate.faces]
+        return _load_table(cast(type[object], kind), value, section)
     if origin in (Union, types.UnionType):
         (kind,) = [arg for arg in args if arg is not type(None)]
         return _load(kind, value, place)
@@ -84,7 +110,10 @@ def _load_scalar(kind: type[object], value: Toml, place: str) -> object:
     given = float if kind is float and type(value) is int else type(value)
     if given is not (str if kind is Path else kind):  # bool is an int to Python, not to us
         raise ConfigError(f"{place}: expected {_EXPECTED[kind]}, got {_shown(value)}")
-    return kind(value) if kind in (Path, float) else value
+    try:
+        return kind(value) if kind in (Path, float) else value
+    except OverflowError as err:  # an integer may have thousands of digits
+        raise ConfigError(f"{place}: expected {_EXPECTED[kind]}, got {_shown(value)}") from err
 
 
 def _place(section: str, key: str) -> str:

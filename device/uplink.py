@@ -4,20 +4,22 @@ Doing any of it twice does no harm: the bucket keeps the first upload of a key, 
 answers a frame's second reference with its first result.
 """
 
+import contextlib
 import logging
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 
+from device.backlog import Backlog
 from device.backoff import Backoff
+from device.drops import Drops
 from device.frame_store import FrameStore
 from device.journal import Journal
 from device.link import Link
 from device.pending import Pending
 from device.spool import Spool, SpooledFrame
 from sightline.errors import ConfigError, TransportError
-from sightline.messages import FrameCaptured, encode
-from sightline.topics import topic
+from sightline.messages import FrameCaptured, Gate, encode
 
 log = logging.getLogger(__name__)
 
@@ -30,43 +32,54 @@ class Uplink:
 
     def __init__(
         self,
-        device: str,
+        topic: str,
         spool: Spool,
         store: FrameStore,
         link: Link,
         pending: Pending,
         journal: Journal,
         *,
+        backlog: Backlog | None = None,
+        drops: Drops | None = None,
         backoff: Backoff | None = None,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
-        self._topic = topic(device, "frames")
+        self._topic = topic
         self._spool = spool
         self._store = store
         self._link = link
         self._pending = pending
         self._journal = journal
+        self._backlog = backlog or Backlog(pending, share=1, uploads=1, places=1, clock=clock)
+        self._drops = drops or Drops(pending, journal, clock=clock)
         self._backoff = backoff or Backoff()
         self._clock = clock
+        self._turns = threading.Lock()
         self._refusals = 0
         self._said: str | None = None
         link.on_connected(self._backoff.wake)
 
-    def run(self, stop: threading.Event) -> None:
-        """Send until *stop* is set.
+    def run(self, stop: threading.Event, alive: Callable[[], None] = lambda: None) -> None:
+        """Send until *stop* is set; *alive* hears that it goes on.
 
         Raises:
             ConfigError: The store refuses everything, and will go on to.
         """
         while not stop.is_set():
+            alive()
             self.step(wait_s=0.1)
 
     def close(self) -> None:
         """Let nobody wait to try again any more. Set `run`'s *stop* before."""
         self._backoff.close()
 
+    def drain(self) -> None:
+        """Hold frames of long ago back no longer: no new ones will come."""
+        self._backlog.lift()
+
     def step(self, *, wait_s: float = 0.0) -> None:
         """Send one frame, if there is one within *wait_s* and it may be in flight."""
+        self._drops.note(self._spool.sweep())
         for frame_id in self._pending.overdue(self._clock()):
             self._journal.count("given_up")
             log.warning(
@@ -74,12 +87,17 @@ class Uplink:
             )
         if not self._pending.place(wait_s):
             return
-        frame = self._spool.take(wait_s)
+        with self._turns:  # else two might take what only one of them may
+            frame = self._spool.take(wait_s, self._backlog.since_s())
+            sending = contextlib.ExitStack()
+            if frame is not None:
+                sending.enter_context(self._backlog.sending(frame))
         if frame is None:
             self._pending.leave()
             return
         try:
-            self._send(frame)
+            with sending:
+                self._send(frame)
         except TransportError as err:
             self._postpone(frame, err)
         except ConfigError as err:
@@ -94,10 +112,9 @@ class Uplink:
 
     def _send(self, frame: SpooledFrame) -> None:
         begun_s = self._clock()
-        stages_ms = {
-            "encode": frame.encode_ms,
-            "spool": (begun_s - frame.captured_s) * 1000 - frame.encode_ms,
-        }
+        stages_ms = {"encode": frame.encode_ms}
+        if not frame.resumed:
+            stages_ms["spool"] = (begun_s - frame.captured_s) * 1000 - frame.encode_ms
         if frame.state == "captured":
             self._store.put(frame.key, frame.jpeg, frame.sha256)
             self._spool.mark(frame.frame_id, "uploaded")
@@ -127,8 +144,17 @@ def reference(frame: SpooledFrame) -> FrameCaptured:
         key=frame.key,
         frame_id=frame.frame_id,
         captured_at=frame.captured_at,
-        width=frame.width,
-        height=frame.height,
+        width=frame.width or None,  # unknown of a frame whose row was lost after its upload
+        height=frame.height or None,
         bytes=frame.size,
-        sha256=frame.sha256,
+        sha256=frame.sha256 or None,
+        gate=_gate(frame.gate),
+        segment=frame.segment,
     )
+
+
+def _gate(said: Mapping[str, float] | None) -> Gate | None:
+    if said is None:
+        return None
+    faces = said.get("faces")
+    return Gate(motion=said.get("motion"), faces=None if faces is None else int(faces))

@@ -14,8 +14,8 @@ import psutil
 
 from infra.demo import clip as clips
 from infra.demo.rehearsal import KNOWN, THING, Rehearsal, portrait, read_report
-from infra.operator_client import OperatorClient
-from infra.operators import broker_of
+from infra.operating.operator_client import OperatorClient
+from infra.provisioning.operators import broker_of
 from sightline import wire
 from sightline.keys import frame_key, new_frame_id
 from sightline.messages import FrameCaptured, FrameRecognized, decode, encode

@@ -11,12 +11,20 @@ from infra.cli import (
     demo,
     deploy,
     devices,
+    doctor,
     engines,
     evaluate,
+    fleet,
+    gate,
+    image,
     messages,
+    operate,
     people,
     re_embed,
+    serials,
+    settings,
     up,
+    verify,
 )
 from infra.cli.console import say
 from infra.cli.context import STATE, Choice
@@ -32,16 +40,34 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     context_settings={"help_option_names": ["-h", "--help"]},
 )
-app.add_typer(demo.app)
-app.add_typer(up.app)
-app.add_typer(deploy.app)
-app.add_typer(devices.app)
+
+
+def _add(panel: str, commands: typer.Typer, name: str | None = None) -> None:
+    """Add commands, shown under *panel*; under a name of their own, or each by its own."""
+    if name is None:
+        for command in commands.registered_commands:
+            command.rich_help_panel = panel
+    app.add_typer(commands, name=name, rich_help_panel=panel)
+
+
+_add("On this machine", demo.app)
+_add("On this machine", up.app)
 re_embed.register(people.app)
-app.add_typer(people.app, name="people")
-app.add_typer(messages.app)
-app.add_typer(engines.app, name="engines")
-app.add_typer(evaluate.app)
-app.add_typer(bench.app, name="bench")
+_add("People and messages", people.app, "people")
+_add("People and messages", messages.app)
+_add("Devices", devices.app)
+_add("Devices", serials.app, "serials")
+_add("Devices", settings.app)
+_add("Devices", gate.app)
+_add("Devices", fleet.app)
+_add("On AWS", deploy.app)
+_add("On AWS", image.app)
+_add("On AWS", verify.app)
+_add("How it does", operate.app)
+_add("How it does", doctor.app)
+_add("Engines", engines.app, "engines")
+_add("Engines", evaluate.app)
+_add("Engines", bench.app, "bench")
 
 
 @app.callback(invoke_without_command=True)

@@ -11,6 +11,7 @@ import typer
 
 from infra.cli.console import print_table, say, tell
 from infra.cli.context import STATE
+from sightline.errors import ConfigError
 
 app = typer.Typer(help="Measure, on this machine.", no_args_is_help=True)
 
@@ -20,7 +21,7 @@ def bench() -> None:
     """Keep `bench` a group while it has one command."""
 
 
-@app.command()
+@app.command(epilog="Example: ./run bench pipeline --minutes 1")
 def pipeline(
     minutes: Annotated[float, typer.Option(min=0.5, help="How long the steady stream lasts.")] = 10,
     references: Annotated[int, typer.Option("--burst", min=1, help="References at once.")] = 200,
@@ -72,7 +73,7 @@ def pipeline(
         raise typer.Exit(1)
 
 
-@app.command()
+@app.command(epilog="Example: ./run bench gallery --rows 10000")
 def gallery(
     sizes: Annotated[
         list[int] | None, typer.Option("--rows", min=2, help="Embeddings enrolled; repeatable.")
@@ -108,7 +109,7 @@ def gallery(
         raise typer.Exit(1)
 
 
-@app.command()
+@app.command(epilog="Example: ./run bench cold-start --runs 3")
 def cold_start(
     engine: Annotated[str, typer.Option(help="As `./run engines` lists them.")] = "dlib",
     runs: Annotated[int, typer.Option(min=1, help="Starts of each way; the best counts.")] = 7,
@@ -143,7 +144,30 @@ def cold_start(
     print_table(("start", "÷ ours", "ms", "median", "done at, ms", "resident MB"), rows, empty="")
 
 
-@app.command()
+@app.command(epilog="Example: ./run bench handler")
+def handler(
+    engine: Annotated[str, typer.Option(help="As `./run engines` lists them.")] = "dlib",
+    frames: Annotated[int, typer.Option(min=20, help="Frames served, after ten to warm up.")] = 300,
+    folder: Annotated[Path | None, typer.Option(help="Where engines lie.")] = None,
+) -> None:
+    """What the function adds to the networks' time, warm, on one core, without AWS.
+
+    Frames are 1280×720 with one face; S3, DynamoDB and AWS IoT are this process's own memory.
+    """
+    # Here, since ONNX Runtime and OpenCV would make even `--help` wait for them.
+    from infra.bench import handler as measured
+
+    rows = measured.measure(engine=engine, folder=folder, frames=frames)
+    print_table(("part", "p50 ms", "p95 ms"), measured.as_rows(rows), empty="")
+    ours, most = measured.overhead(rows), measured.MOST_MS
+    tell(
+        f"all but networks, p50: {ours:.1f} ms  {'within' if ours <= most else 'OVER'} {most:g} ms"
+    )
+    if ours > most:
+        raise typer.Exit(1)
+
+
+@app.command(epilog="Example: ./run bench engine --yes")
 def engine(
     reference: Annotated[
         bool,
@@ -196,3 +220,65 @@ def engine(
         reports.write_markdown(markdown, results, f"./run bench engine{options} --turns {turns}")
     if report is not None:
         report.write_text(json.dumps(asdict(results), indent=1) + "\n")
+
+
+@app.command(epilog="Example: ./run bench image --own")
+def image(
+    engine: Annotated[str, typer.Option(help="As `./run engines` lists them.")] = "dlib",
+    runs: Annotated[int, typer.Option(min=1, help="Cold starts; the best counts.")] = 7,
+    others: Annotated[
+        bool, typer.Option("--others/--own", help="Weigh the other architecture's image, too.")
+    ] = True,
+    folder: Annotated[Path | None, typer.Option(help="Where engines lie.")] = None,
+) -> None:
+    """The functions' container: size by part, and from a new process to its first answer.
+
+    It is put together in a scratch folder without docker, runs on one core with nothing else on
+    its path, and answers a frame of 1280×720 with one face. S3, DynamoDB and IoT are MiniStack's.
+    """
+    # Here, since ONNX Runtime and OpenCV would make even `--help` wait for them.
+    from infra.bench import image as measured
+
+    scratch = Path(tempfile.mkdtemp(prefix="sightline-bench-"))
+    try:
+        result = measured.measure(
+            scratch, engine=engine, folder=folder, runs=runs, others=others, say=say
+        )
+    finally:
+        shutil.rmtree(scratch, ignore_errors=True)
+    print_table(measured.COLUMNS, measured.as_rows(result), empty="")
+    tell("")
+    bounds = measured.bounds(result)
+    for what, figure, most, unit in bounds:
+        verdict = "" if most is None else f"{'within' if figure <= most else 'OVER'} {most}"
+        tell(f"{what:28} {figure:5.0f} {unit}  {verdict}".rstrip())
+    if any(figure > most for _, figure, most, _ in bounds if most is not None):
+        raise typer.Exit(1)
+
+
+@app.command(epilog="Example: ./run bench device --part spool")
+def device(
+    parts: Annotated[
+        list[str] | None, typer.Option("--part", help="spool, gate or recording alone; repeatable.")
+    ] = None,
+    report: Annotated[
+        Path | None, typer.Option("--out", help="Write the figures as JSON, too.")
+    ] = None,
+) -> None:
+    """What a device's spool and recording cost, in time and wear, and its gate in frames missed.
+
+    The spool takes 600 MB of disk for a moment.
+    """
+    from infra.bench import device as measured
+
+    chosen = parts or [*measured.PARTS]
+    for part in chosen:
+        if part not in measured.PARTS:
+            raise ConfigError(f"--part {part}: there are {', '.join(measured.PARTS)}")
+    found = measured.measure(chosen, say)
+    print_table(measured.COLUMNS, measured.as_rows(found), empty="")
+    if report is not None:
+        told = {part: [asdict(each) for each in figures] for part, figures in found.items()}
+        report.write_text(json.dumps(told, indent=1) + "\n")
+    if not measured.reached(found):
+        raise typer.Exit(1)

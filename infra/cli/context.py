@@ -7,8 +7,8 @@ from pathlib import Path
 import typer
 
 from infra.cli.console import say
-from infra.operator_client import OperatorClient
-from infra.operators import broker_of
+from infra.operating.operator_client import OperatorClient
+from infra.provisioning.operators import broker_of
 from infra.target import Target
 
 PROJECT = Path(__file__).parents[2]

@@ -14,7 +14,7 @@ from infra.cli.context import PROJECT
 app = typer.Typer()
 
 
-@app.command()
+@app.command(epilog="Example: ./run demo")
 def demo(
     folder: Annotated[
         Path, typer.Option("--out", help="Where the contact sheet and the clip go.")

@@ -50,7 +50,7 @@ def engines(context: typer.Context, folder: Folder = None, as_json: AsJson = Fal
             tell(f"{row.name}: {row.mend}")
 
 
-@app.command()
+@app.command(epilog="Example: ./run engines add facenet")
 def add(
     name: Annotated[str, typer.Argument(help="facenet; dlib is made by itself.")],
     weights: Annotated[
@@ -94,7 +94,7 @@ def add(
     tell("use it: ./run up --engine facenet, or ./run deploy --parameter Engine=facenet")
 
 
-@app.command()
+@app.command(epilog="Example: ./run engines quantise dlib photos/")
 def quantise(
     name: Annotated[str, typer.Argument(help="dlib or facenet.")],
     photos: Annotated[

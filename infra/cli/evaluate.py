@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 app = typer.Typer()
 
 
-@app.command()
+@app.command(epilog="Example: ./run evaluate photos/")
 def evaluate(
     folder: Annotated[
         Path | None, typer.Argument(help="A folder of folders, one a person, named after them.")

@@ -9,14 +9,14 @@ from rich.markup import escape
 
 from infra.cli.console import out, print_json, say
 from infra.cli.context import operator
-from infra.operator_client import Received
+from infra.operating.operator_client import Received
 from sightline.errors import MessageError
 from sightline.topics import PREFIX
 
 app = typer.Typer()
 
 
-@app.command()
+@app.command(epilog="Example: ./run listen 'sightline/v1/+/results'")
 def listen(
     context: typer.Context,
     filters: Annotated[
@@ -28,7 +28,7 @@ def listen(
 ) -> None:
     """Show messages as they come, as the IoT console's test client does; Ctrl-C stops.
 
-    Without a FILTER: everything of sightline's. Example: listen 'sightline/v1/+/results'
+    Without a FILTER: everything of sightline's.
     """
     wanted = filters or [f"{PREFIX}/#"]
     shown = 0
@@ -45,7 +45,9 @@ def listen(
             return
 
 
-@app.command()
+@app.command(
+    epilog='Example: ./run publish sightline/v1/front-door/commands \'{"command": "capture"}\''
+)
 def publish(
     context: typer.Context,
     topic: Annotated[str, typer.Argument(help="Such as sightline/v1/front-door/frames.")],

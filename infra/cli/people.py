@@ -29,7 +29,7 @@ Record = Annotated[
 PersonId = Annotated[str, typer.Argument(metavar="ID", help="As `people list` shows it.")]
 
 
-@app.command()
+@app.command(epilog="Example: ./run people add 'Grace Hopper' tests/data/grace-hopper.jpg")
 def add(
     context: typer.Context,
     name: Annotated[str, typer.Argument(help="As it is to be shown: 'Grace Hopper'.")],
@@ -75,7 +75,7 @@ def add(
         raise typer.Exit(1)
 
 
-@app.command()
+@app.command(epilog="Example: ./run people add-folder photos/")
 def add_folder(
     context: typer.Context,
     folder: Annotated[Path, typer.Argument(help="A folder a person, named after them.")],
@@ -103,7 +103,7 @@ def add_folder(
         raise typer.Exit(1)
 
 
-@app.command("import")
+@app.command("import", epilog="Example: ./run people import student_data.json")
 def import_records(
     context: typer.Context,
     file: Annotated[Path, typer.Argument(help="A list, or a mapping by id, of JSON objects.")],
@@ -128,7 +128,7 @@ def import_records(
     say(f"{added} people new, {len(read.records) - added} brought up to date")
 
 
-@app.command("list")
+@app.command("list", epilog="Example: ./run people list --json")
 def list_people(context: typer.Context, as_json: AsJson = False) -> None:
     """Show everybody who is enrolled."""
     entries = open_people(target(context)).all()
@@ -151,7 +151,7 @@ def list_people(context: typer.Context, as_json: AsJson = False) -> None:
     )
 
 
-@app.command()
+@app.command(epilog="Example: ./run people show grace-hopper")
 def show(context: typer.Context, person_id: PersonId, as_json: AsJson = False) -> None:
     """Show one person: the record, and what is kept of each photo."""
     entry = open_people(target(context)).get(person_id)
@@ -178,7 +178,7 @@ def show(context: typer.Context, person_id: PersonId, as_json: AsJson = False) -
     print_table(("face", "engine", "size", "sharpness", "photo"), rows, empty="No photos.")
 
 
-@app.command()
+@app.command(epilog="Example: ./run people remove grace-hopper")
 def remove(
     context: typer.Context,
     person_id: PersonId,

@@ -57,4 +57,4 @@ def _photos(digests: Sequence[str]) -> str:
 
 def register(app: typer.Typer) -> None:
     """Add the command to those about people."""
-    app.command()(re_embed)
+    app.command(epilog="Example: ./run people re-embed photos/")(re_embed)

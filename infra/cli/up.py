@@ -16,7 +16,7 @@ from infra.target import Target
 app = typer.Typer()
 
 
-@app.command()
+@app.command(epilog="Example: ./run up --workers 2")
 def up(
     context: typer.Context,
     workers: Annotated[

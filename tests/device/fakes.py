@@ -1,5 +1,6 @@
 """What the tests of the agent stand on: frames, a cloud in the process, a link that fails."""
 
+import hashlib
 import threading
 import time
 from collections.abc import Callable
@@ -79,9 +80,13 @@ def spooled(second: int = 0, *, size: int = 10) -> SpooledFrame:
         width=64,
         height=48,
         size=size,
-        sha256="0" * 64,
+        sha256=hashlib.sha256(b"j" * size).hexdigest(),
         jpeg=b"j" * size,
     )
+
+
+def key_of(frame_id: str, captured_at: datetime) -> str:
+    return frame_key("front-door", frame_id, captured_at)
 
 
 def recognized(frame_id: str, *faces: Face, repeat: bool = False) -> FrameRecognized:

@@ -8,17 +8,24 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 import cv2
+import numpy as np
 import pytest
 
 from device.agent import Agent
-from device.camera import Camera
+from device.camera import Camera, Captured, Pace
+from device.disk_frames import Bounds
+from device.disk_spool import DiskSpool
 from device.folder_camera import FolderCamera
 from device.frame_store import FolderStore, FrameStore
+from device.gate.building import gatekeeper_for
+from device.live_settings import LiveSettings
 from device.local_link import LocalLink
 from device.memory_spool import MemorySpool
 from device.opencv_camera import LiveCamera
 from device.results import Outcome
-from device.settings import SpoolSettings, StatusSettings
+from device.settings import FrameSettings, StatusSettings
+from device.shadow import Shadow
+from device.spool_settings import SpoolSettings
 from sightline.errors import CameraError, ConfigError, TransportError
 from sightline.messages import Command, DeviceStatus, FrameCaptured, decode, encode
 from sightline.topics import topic
@@ -30,10 +37,12 @@ from tests.device.fakes import (
     MemoryStore,
     UnreliableLink,
     image,
+    key_of,
     recognized,
     settings,
     until,
 )
+from tests.device.shadows import ShadowService
 
 
 class Running:
@@ -307,3 +316,85 @@ def test_it_obeys_commands_and_tells_its_status() -> None:
     running.stop.set()
     running.join()
     assert running.error is None
+
+
+def test_frames_of_an_earlier_process_are_sent_and_counted_apart(tmp_path: Path) -> None:
+    bounds = Bounds(max_frames=100, max_bytes=10**8, max_age_s=3600)
+    camera, link = EndlessCamera(), LocalLink()
+    with DiskSpool(tmp_path, key_of, bounds, MemorySpool()) as spool:
+        before = Agent(settings(), camera, spool, MemoryStore(), link, frames=3)
+        running = Running(before)
+        until(lambda: before.summary().published == 3)
+        running.stop.set()
+        running.join()
+        assert before.summary().unanswered == 3
+
+    cloud = Cloud(link, ADA)
+    with DiskSpool(tmp_path, key_of, bounds, MemorySpool()) as spool:
+        agent = Agent(settings(), camera, spool, MemoryStore(), link, frames=2)
+        agent.run(threading.Event())
+
+    summary = agent.summary()
+    assert (summary.captured, summary.resumed, summary.answered) == (2, 3, 5)
+    assert (summary.unanswered, summary.uploaded, len(cloud.references)) == (0, 2, 5)
+    assert summary.stages["total"].count == summary.stages["spool"].count == 2
+
+
+def test_a_disk_in_trouble_is_told_of_in_the_status(tmp_path: Path) -> None:
+    (tmp_path / "spool").write_text("in the way")
+    bounds = Bounds(max_frames=100, max_bytes=10**8, max_age_s=3600)
+    link = LocalLink()
+    Cloud(link)
+    heard = statuses(link)
+    with DiskSpool(tmp_path / "spool", key_of, bounds, MemorySpool()) as spool:
+        agent = Agent(settings(), EndlessCamera(), spool, MemoryStore(), link)
+        running = Running(agent)
+        until(lambda: agent.summary().answered > 0 and len(heard) > 0)
+        running.stop.set()
+        running.join()
+
+    online = [each for each in heard if each.state == "online"]
+    assert "frames are kept in memory" in (online[-1].detail or "")
+
+
+def test_settings_from_the_shadow_change_what_it_does_while_it_runs() -> None:
+    noise = np.random.default_rng(1).integers(0, 255, (48, 64, 3), np.uint8)
+
+    class Noisy(EndlessCamera):
+        def capture(self, pace: Pace) -> Captured | None:
+            captured = super().capture(pace)
+            return captured and replace(captured, image=noise)
+
+    link, sizes = LocalLink(), list[int]()
+    Cloud(link)
+    service = ShadowService(link)
+    chosen = replace(settings(), frames=FrameSettings(interval_s=3600))
+    live = LiveSettings(chosen)
+    agent = Agent(
+        chosen,
+        Noisy(),
+        MemorySpool(),
+        MemoryStore(),
+        link,
+        shadow=Shadow("front-door", live),
+    )
+    agent.follow(live, gatekeeper_for)
+    link.subscribe(
+        "sightline/v1/+/frames",
+        lambda _, p: sizes.append(decode(FrameCaptured, p).bytes or 0),
+    )
+    running = Running(agent)
+    until(lambda: len(sizes) == 1)
+    service.desire({"frames": {"interval_s": 0.02, "jpeg_quality": 1}, "status": {"every_s": 1}})
+    until(lambda: len(sizes) >= 5)
+    assert sizes[-1] < sizes[0]
+    service.desire({"gate": {"mode": "motion", "look_s": 0.02}})  # and nothing moves
+    until(lambda: agent.summary().gated >= 5)
+    service.desire({"gate": {"look_s": 0.5, "faces": {"share": 2}}})
+    until(lambda: "errors" in service.reported)
+    running.stop.set()
+    running.join()
+
+    assert running.error is None
+    assert service.reported["gate"]["look_s"] == 0.5
+    assert [*service.reported["errors"]] == ["gate.faces.share"]

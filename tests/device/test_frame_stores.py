@@ -5,7 +5,7 @@ import pytest
 from botocore.exceptions import ClientError
 
 from device.frame_store import FolderStore, checksum
-from device.s3_frame_store import refusal
+from device.s3_bucket import refusal
 from sightline.errors import ConfigError, TransportError
 
 JPEG = b"\xff\xd8 a frame"

@@ -1,6 +1,7 @@
 import json
 import sys
 import time
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -32,7 +33,20 @@ def test_the_hook_gets_each_new_result_on_its_standard_input(tmp_path: Path) -> 
         hook.result(outcome("again", new=False))
 
     assert sorted(path.name for path in tmp_path.iterdir()) == ["a", "b"]
-    assert json.loads((tmp_path / "a").read_text()) == json.loads(outcome().payload)
+    assert json.loads((tmp_path / "a").read_text()) == {
+        **json.loads(outcome().payload),
+        "late": False,
+        "age_s": None,
+    }
+
+
+def test_the_hook_is_told_that_a_result_is_late(tmp_path: Path) -> None:
+    code = "import sys; open(sys.argv[1], 'w').write(sys.stdin.read())"
+    with Hook(python(code, str(tmp_path / "got"))) as hook:
+        hook.result(replace(outcome(), late=True, age_s=34.5678))
+
+    told = json.loads((tmp_path / "got").read_text())
+    assert (told["late"], told["age_s"], told["frame_id"]) == (True, 34.568, "a")
 
 
 def test_no_shell_reads_the_command(tmp_path: Path) -> None:

@@ -77,7 +77,10 @@ def test_what_the_broker_had_kept_for_us_is_not_lost_before_we_subscribe() -> No
         will=bytes,
     )
     # As the client calls it in its thread, at once after the connect.
-    link._receive(SimpleNamespace(publish_packet=SimpleNamespace(topic="a/b", payload=b"kept")))
+    packet = SimpleNamespace(topic="a/b", payload=b"kept")
+    link._receive(
+        SimpleNamespace(publish_packet=packet, acquire_publish_acknowledgement_control=None)
+    )
     link.subscribe("a/b", lambda *each: heard.append(each))
 
     assert heard == [("a/b", b"kept")]

@@ -2,11 +2,13 @@ import json
 from dataclasses import replace
 from datetime import timedelta
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from device.journal import Journal, percentile
 from device.lines import GREEN, PLAIN, lines, machine_line, summary_lines
+from device.link import Taker
 from device.local_link import LocalLink
 from device.memory_spool import MemorySpool
 from device.pending import Pending
@@ -23,7 +25,7 @@ REJECTED = FrameRejected(
 
 
 class Rig:
-    def __init__(self) -> None:
+    def __init__(self, **options: Any) -> None:
         self.link, self.spool, self.journal = LocalLink(), MemorySpool(), Journal()
         self.pending = Pending(self.spool, places=4, timeout_s=30, attempts=2)
         self.outcomes: list[Outcome] = []
@@ -33,6 +35,7 @@ class Rig:
             [self.outcomes.append],
             clock=lambda: 1.231,
             now=lambda: NOON + timedelta(milliseconds=7),
+            **options,
         )
         self.results.listen(self.link, "front-door")
 
@@ -98,6 +101,57 @@ def test_the_result_of_somebody_elses_reference_is_told_and_not_counted_as_an_an
     assert "total" not in outcome.stages_ms
     assert (rig.journal.summary().answered, rig.journal.summary().faces) == (0, 1)
     assert not rig.receive(recognized("of-yesterday", ADA, repeat=True)).new
+
+
+def test_a_result_of_an_old_frame_is_late() -> None:
+    rig = Rig(valid_for_s=0.2)
+    ours = rig.receive(recognized(rig.sent(), ADA))
+    strangers = rig.receive(replace(recognized("b"), captured_at=NOON - timedelta(minutes=5)))
+    fresh = rig.receive(recognized("c"))
+
+    assert (ours.late, ours.age_s) == (True, pytest.approx(0.231))  # by the monotonic clock
+    assert (strangers.late, strangers.age_s) == (True, pytest.approx(300.007))
+    assert (fresh.late, fresh.age_s) == (False, pytest.approx(0.007))
+    assert (rig.journal.summary().late, rig.journal.summary().strangers) == (1, 2)
+    assert lines(strangers, colour=False)[0].endswith("(late: 5 min)")
+    told = json.loads(machine_line(strangers))
+    assert (told["late"], told["age_s"]) == (True, 300.007)
+
+
+def test_a_frame_that_was_answered_and_not_logged_before_a_kill_is_ours_and_new() -> (
+    None
+):
+    rig = Rig(ours=["marked-then-killed"], known=[])
+
+    assert rig.receive(recognized("marked-then-killed", ADA, repeat=True)).new
+    assert not rig.receive(recognized("marked-then-killed", ADA)).new
+    assert (rig.journal.summary().answered, rig.journal.summary().strangers) == (1, 0)
+
+
+def test_a_result_is_acknowledged_only_when_all_have_been_told_of_it() -> None:
+    class Broker(LocalLink):
+        def take(self, pattern: str, taker: Taker) -> None:
+            def note() -> None:
+                order.append("acknowledged")
+
+            self.subscribe(pattern, lambda where, payload: taker(where, payload, note))
+
+    order, link = list[str](), Broker()
+
+    def fail(_: Outcome) -> None:
+        order.append("told")
+        raise OSError("no room")
+
+    rig = Rig()
+    results = Results(rig.pending, rig.journal, [fail, lambda _: order.append("told, too")])
+    results.listen(link, "front-door")
+    link.publish(topic("front-door", "results"), encode(recognized("a", ADA)))
+    link.publish(topic("front-door", "results"), b"{]")
+    assert order == []
+    while results.step():
+        pass
+
+    assert order == ["told", "told, too", "acknowledged", "acknowledged"]
 
 
 def test_a_rejection_answers_its_frame() -> None:
@@ -291,3 +345,45 @@ def test_frames_given_up_are_told_apart_and_are_dropped_ones_in_the_status() -> 
 
     assert (journal.summary().dropped, journal.summary().given_up) == (2, 3)
     assert journal.counters().dropped == 5
+
+
+def test_a_result_for_a_frame_of_an_earlier_process_answers_it_and_tells_nothing_of_speed() -> None:
+    rig = Rig()
+    frame = replace(spooled(), state="published", resumed=True, jpeg=b"")
+    rig.spool.put(frame)
+
+    outcome = rig.receive(recognized(frame.frame_id, ADA))
+
+    assert (outcome.new, outcome.key) == (True, frame.key)
+    assert "total" not in outcome.stages_ms
+    assert (rig.spool.depth(), rig.journal.summary().answered) == (0, 1)
+
+
+def test_a_resumed_frame_that_is_sent_again_tells_how_fast_that_went_alone() -> None:
+    rig = Rig()
+    frame = replace(spooled(), resumed=True)
+    rig.spool.put(frame)
+    rig.spool.take(0)
+    assert rig.pending.place(0)
+    rig.pending.expect(frame, {"upload": 10.0}, 1.1)
+
+    outcome = rig.receive(recognized(frame.frame_id, ADA, repeat=True))
+
+    assert outcome.new
+    assert outcome.stages_ms == pytest.approx(
+        {"upload": 10, "answer": 131, "delivery": 7, "cloud.detect": 24}
+    )
+
+
+def test_a_result_that_an_earlier_process_told_of_is_not_new() -> None:
+    rig = Rig()
+    frame = spooled()
+    known = Results(
+        rig.pending, rig.journal, [rig.outcomes.append], known=[frame.frame_id], now=lambda: NOON
+    )
+    known.listen(rig.link, "front-door")
+    rig.link.publish(topic("front-door", "results"), encode(recognized(frame.frame_id, ADA)))
+    assert known.step()
+
+    assert not rig.outcomes[-1].new
+    assert rig.journal.summary().repeated == 1

@@ -112,3 +112,13 @@ def test_another_camera_can_be_taken_for_once(tmp_path: Path) -> None:
     assert settings.with_camera("usb:1", loop=True).camera.source == "usb:1"
     assert settings.with_camera("clip.mp4").camera.source == str(Path.cwd() / "clip.mp4")
     assert settings.with_camera("clip.mp4", loop=True).camera.loop
+
+
+def test_frames_go_straight_to_a_rule_if_one_is_named(tmp_path: Path) -> None:
+    usual = load(tmp_path, WHOLE).iot
+    past = load(tmp_path, WHOLE.replace("port = 18883", 'frames_rule = "mine_frames"')).iot
+
+    assert usual.frames_topic("door") == "sightline/v1/door/frames"
+    assert past.frames_topic("door") == "$aws/rules/mine_frames/sightline/v1/door/frames"
+    with pytest.raises(ConfigError, match="frames_rule: expected a topic rule's name"):
+        load(tmp_path, WHOLE.replace("port = 18883", 'frames_rule = "a/b"'))

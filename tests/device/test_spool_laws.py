@@ -1,17 +1,34 @@
 """What holds of every spool."""
 
 import threading
+from collections.abc import Iterator
+from dataclasses import replace
+from datetime import timedelta
+from pathlib import Path
 
 import pytest
 
+from device.disk_frames import Bounds
+from device.disk_spool import DiskSpool
 from device.memory_spool import MemorySpool
 from device.spool import Spool
-from tests.device.fakes import spooled
+from sightline.keys import new_frame_id
+from tests.device.fakes import key_of, spooled
+from tests.device.spools import Clock
 
 
-@pytest.fixture
-def spool() -> Spool:
-    return MemorySpool(max_frames=3, max_bytes=100)
+@pytest.fixture(params=["memory", "disk", "memory, as the disk fails"])
+def spool(request: pytest.FixtureRequest, tmp_path: Path, clock: Clock) -> Iterator[Spool]:
+    memory = MemorySpool(max_frames=3, max_bytes=100, max_age_s=1000, clock=clock)
+    if request.param == "memory":
+        yield memory
+        return
+    folder = tmp_path / "spool"
+    if request.param != "disk":
+        folder.write_text("no folder")
+    bounds = Bounds(max_frames=3, max_bytes=100, max_age_s=1000)
+    with DiskSpool(folder, key_of, bounds, memory, clock=clock) as disk:
+        yield disk
 
 
 def test_the_newest_is_taken_first(spool: Spool) -> None:
@@ -103,3 +120,86 @@ def test_who_waits_gets_a_frame_as_it_comes(spool: Spool) -> None:
     waiter.join(10)
 
     assert got == [frame]
+
+
+def test_old_and_new_do_not_go_by_the_time_of_day(spool: Spool) -> None:
+    first, last = spooled(2), spooled(3)
+    day_before = last.captured_at - timedelta(days=1)  # the clock was set back in between
+    last = replace(last, frame_id=new_frame_id(day_before), captured_at=day_before)
+    spool.put(first)
+    spool.put(last)
+
+    assert [spool.take(0), spool.take(0)] == [last, first]
+
+
+def test_frames_from_before_a_time_can_be_left_to_wait(spool: Spool) -> None:
+    old, new = spooled(1), spooled(3)
+    spool.put(old)
+    spool.put(new)
+
+    assert [spool.take(0, since_s=2.0), spool.take(0, since_s=2.0)] == [new, None]
+    assert spool.take(0) == old
+
+
+def test_frames_that_wait_too_long_are_dropped_and_told_of_once(spool: Spool, clock: Clock) -> None:
+    taken, old, new = spooled(1), spooled(2), spooled(50)
+    spool.put(taken)
+    spool.take(0)
+    spool.put(old)
+    spool.put(new)
+    assert spool.sweep() == ()
+
+    clock.now_s = 1020.0
+
+    assert (spool.sweep(), spool.sweep()) == ((old.frame_id,), ())
+    assert spool.depth() == 2
+    assert spool.take(0) == new
+
+
+def test_a_frame_that_is_given_up_is_forgotten_whether_it_waits_or_not(spool: Spool) -> None:
+    waiting, taken = spooled(1), spooled(2)
+    spool.put(waiting)
+    spool.put(taken)
+    spool.take(0)
+    for frame in (waiting, taken):
+        spool.give_up(frame.frame_id)
+
+    assert (spool.depth(), spool.take(0), spool.sweep()) == (0, None, ())
+
+
+def test_a_mark_gives_the_frame_as_it_is_now(spool: Spool) -> None:
+    frame = spooled(1)
+    spool.put(frame)
+    spool.take(0)
+
+    published = replace(frame, jpeg=b"", state="published", attempts=1)
+    assert spool.mark(frame.frame_id, "published") == published
+    assert spool.mark(frame.frame_id, "answered") == replace(published, state="answered")
+    assert spool.mark(frame.frame_id, "answered") is None
+
+
+def test_what_the_gate_saw_stays_with_the_frame(spool: Spool) -> None:
+    seen = replace(spooled(1), gate={"motion": 0.041, "faces": 1})
+    spool.put(seen)
+
+    assert spool.take(0) == seen
+
+
+def test_many_threads_get_each_frame_once(spool: Spool) -> None:
+    got: list[str] = []
+
+    def work() -> None:
+        while (frame := spool.take(0.2)) is not None:
+            got.append(frame.frame_id)
+            spool.mark(frame.frame_id, "uploaded")
+            spool.mark(frame.frame_id, "answered")
+
+    workers = [threading.Thread(target=work) for _ in range(4)]
+    for worker in workers:
+        worker.start()
+    dropped = [each for second in range(40) for each in spool.put(spooled(second))]
+    for worker in workers:
+        worker.join(10)
+
+    assert len({*got, *dropped}) == len(got) + len(dropped) == 40
+    assert spool.depth() == 0

@@ -11,6 +11,7 @@ from device.pending import Pending
 from device.uplink import REFUSALS, Uplink
 from sightline.errors import ConfigError, TransportError
 from sightline.messages import Counters
+from sightline.topics import topic
 from tests.device.fakes import Cloud, MemoryStore, UnreliableLink, spooled
 
 
@@ -26,7 +27,7 @@ class Rig:
         backoff = Backoff(first_s=0)
         backoff.close()
         self.uplink = Uplink(
-            "front-door",
+            topic("front-door", "frames"),
             self.spool,
             store,
             link,

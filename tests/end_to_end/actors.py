@@ -7,23 +7,17 @@ import subprocess
 import sys
 import threading
 import time
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 from uuid import uuid4
 
-from infra.operator_client import OperatorClient, Received
+from infra.operating.watcher import DEADLINE_S, Watcher
 from infra.packaging import PROJECT
-from sightline.errors import TransportError
-from sightline.messages import FrameCaptured, FrameRecognized, FrameRejected, decode, encode
-from sightline.topics import every, parse, topic
+from sightline.messages import FrameRecognized, FrameRejected
 
-DEADLINE_S = 60.0
 DATA = Path(__file__).parents[1] / "data"
-
-Answer = FrameRecognized | FrameRejected
 
 
 def new_key(thing: str) -> str:
@@ -44,79 +38,8 @@ def eventually(what: str, holds: Callable[[], Any], *, deadline_s: float = DEADL
     return found
 
 
-class Operator:
+class Operator(Watcher):
     """Somebody at the MQTT test client: sees results and errors of all devices, and publishes."""
-
-    def __init__(self, client: OperatorClient) -> None:
-        """Use *client*, which is connected."""
-        self.client = client
-        self._seen: list[Received] = []
-        self._failure: TransportError | None = None
-        self._changed = threading.Condition()
-        self._end = threading.Event()
-        self._reader = threading.Thread(target=self._read, name="operator", daemon=True)
-
-    @contextmanager
-    def watching(self) -> Iterator["Operator"]:
-        """See all answers, from now on."""
-        self.client.subscribe([every("results"), every("errors")])
-        self._reader.start()
-        try:
-            yield self
-        finally:
-            self._end.set()
-            self._reader.join()
-
-    def watch(self, *filters: str) -> None:
-        """See more than answers."""
-        self.client.subscribe(filters)
-
-    def seen(self, matches: Callable[[Received], bool] = lambda _: True) -> list[Received]:
-        """All that came so far and *matches*."""
-        with self._changed:
-            return [received for received in self._seen if matches(received)]
-
-    def wait_for(
-        self,
-        matches: Callable[[Received], bool],
-        *,
-        count: int = 1,
-        deadline_s: float = DEADLINE_S,
-    ) -> list[Received]:
-        """Wait until *count* messages match (those that came before count too); give them."""
-        with self._changed:
-            self._changed.wait_for(
-                lambda: self._failure or sum(map(matches, self._seen)) >= count, deadline_s
-            )
-            found = [received for received in self._seen if matches(received)]
-            if len(found) < count:
-                raise AssertionError(
-                    f"{len(found)} of {count} messages came within {deadline_s:g} s "
-                    f"({self._failure or 'the connection stands'}); there were "
-                    f"{[(each.topic, each.payload[:200]) for each in self._seen[-10:]]}"
-                )
-            return found
-
-    def publish(self, where: str, payload: bytes | str | FrameCaptured) -> None:
-        """Publish, and wait for the PUBACK."""
-        if isinstance(payload, FrameCaptured):
-            payload = encode(payload)
-        self.client.publish(where, payload.encode() if isinstance(payload, str) else payload)
-
-    def send(self, device: str, payload: bytes | str | FrameCaptured) -> None:
-        """Publish on a device's frames, as the device or anybody at the test client would."""
-        self.publish(topic(device, "frames"), payload)
-
-    def answers(
-        self, frame_id: str, *, count: int = 1, deadline_s: float = DEADLINE_S
-    ) -> list[Answer]:
-        """Wait for *count* answers to a frame; give all that came, in order."""
-        found = self.wait_for(_answers(frame_id), count=count, deadline_s=deadline_s)
-        return [_read_answer(each) for each in found]
-
-    def answer(self, frame_id: str, *, deadline_s: float = DEADLINE_S) -> Answer:
-        """Wait for the answer to a frame; give the first."""
-        return self.answers(frame_id, deadline_s=deadline_s)[0]
 
     def recognized(self, frame_id: str) -> FrameRecognized:
         """Wait for a frame's result; a rejection fails the test, saying why it was one."""
@@ -129,39 +52,6 @@ class Operator:
         answer = self.answer(frame_id)
         assert isinstance(answer, FrameRejected), answer
         return answer
-
-    def rejection_of(self, device: str) -> FrameRejected:
-        """Wait for anything on a device's errors: a payload that is no JSON names no frame."""
-        [first, *_] = self.wait_for(lambda received: received.topic == topic(device, "errors"))
-        return decode(FrameRejected, first.payload)
-
-    def _read(self) -> None:
-        while not self._end.is_set():
-            try:
-                for received in self.client.messages(seconds=0.2):
-                    with self._changed:
-                        self._seen.append(received)
-                        self._changed.notify_all()
-            except TransportError as err:
-                with self._changed:
-                    self._failure = err
-                    self._changed.notify_all()
-                return
-
-
-def _answers(frame_id: str) -> Callable[[Received], bool]:
-    def matches(received: Received) -> bool:
-        if parse(received.topic)[1] not in ("results", "errors"):
-            return False
-        return bool(json.loads(received.payload)["frame_id"] == frame_id)
-
-    return matches
-
-
-def _read_answer(received: Received) -> Answer:
-    if parse(received.topic)[1] == "results":
-        return decode(FrameRecognized, received.payload)
-    return decode(FrameRejected, received.payload)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -188,7 +78,11 @@ class Agent:
         self._log = self.log_path.open("wb")
         self.process = subprocess.Popen(
             [sys.executable, "-m", "device", "--config", device.settings, *options],
-            env={**os.environ, "PYTHONPATH": str(PROJECT)},
+            env={
+                **os.environ,
+                "PYTHONPATH": str(PROJECT),
+                "XDG_STATE_HOME": str(device.folder.with_name(f"{device.folder.name}-state")),
+            },
             stdout=subprocess.PIPE,
             stderr=self._log,
             text=True,

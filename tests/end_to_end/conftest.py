@@ -12,9 +12,9 @@ from infra.demo.rehearsal import RECORD
 from infra.enrolling import open_people
 from infra.local.ministack.server import ministack_python
 from infra.local.stack import LocalSettings, LocalStack
-from infra.operator_client import OperatorClient
-from infra.operators import broker_of
+from infra.operating.operator_client import OperatorClient
 from infra.provision import provision
+from infra.provisioning.operators import broker_of
 from infra.target import Target
 from sightline.faces.engines import prepare_engine
 from tests.end_to_end.actors import DATA, Agent, Device, Operator, eventually

@@ -18,7 +18,7 @@ from paho.mqtt.reasoncodes import ReasonCode
 from infra.demo.rehearsal import RECORD
 from infra.local.lambda_service.stats import Stats
 from infra.local.stack import LocalStack
-from infra.operators import broker_of
+from infra.provisioning.operators import broker_of
 from infra.target import Target
 from sightline.errors import MessageError
 from sightline.messages import MAX_PAYLOAD_BYTES, FrameCaptured, FrameRecognized, FrameRejected

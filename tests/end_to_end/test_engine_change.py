@@ -16,9 +16,9 @@ from uuid import uuid4
 import pytest
 
 from infra.local.ministack.server import ministack_python
-from infra.operator_client import OperatorClient
-from infra.operators import broker_of
+from infra.operating.operator_client import OperatorClient
 from infra.packaging import PROJECT
+from infra.provisioning.operators import broker_of
 from infra.target import Target
 from sightline.messages import FrameCaptured, FrameRecognized
 from tests.end_to_end import pictures

@@ -21,7 +21,7 @@ from infra.local.stack import LocalSettings, LocalStack
 from infra.provision import provision
 from infra.target import Target
 from sightline.messages import FrameCaptured, FrameRecognized, FrameRejected
-from tests.end_to_end.actors import Agent, Device, Operator, eventually, new_key
+from tests.end_to_end.actors import Agent, Device, Operator, eventually, new_key, run_command
 
 pytestmark = pytest.mark.stack
 
@@ -159,12 +159,11 @@ def test_what_fails_each_time_is_said_and_lies_in_the_dead_letters_to_be_sent_ag
     assert "Z" in letter["timestamp"]
     assert set(letter["requestPayload"]) == {"payload", "topic", "client", "received_ms"}
     assert all(each.reason == "internal" for each in _rejections(operator, frame_id))
-    # The mistake is mended; somebody takes the letter and sends it again.
-    target.client("lambda").invoke(
-        FunctionName=function,
-        InvocationType="Event",
-        Payload=json.dumps(letter["requestPayload"]).encode(),
-    )
+    # The mistake is mended; somebody sends the letter round again.
+    sent = run_command(stack.settings.state, "redrive", "--yes")
+    assert sent.status == 0, sent.err
+    assert "RetriesExhausted" in sent.err
+    assert "sent round again; answers come on each device's results" in sent.err
     answers = eventually(
         "result",
         lambda: [
@@ -182,15 +181,16 @@ def _rejections(operator: Operator, frame_id: str) -> list[FrameRejected]:
 
 
 def _letter(target: Target, thing: str) -> dict[str, Any]:
-    """Take the dead letter about a device's frame out of the queue."""
+    """Read the dead letter about a device's frame; it stays in the queue."""
     sqs, queue = target.client("sqs"), target.output("DeadLetterQueueUrl")
     deadline_s = time.monotonic() + 30
     while time.monotonic() < deadline_s:
-        found = sqs.receive_message(QueueUrl=queue, WaitTimeSeconds=5, MaxNumberOfMessages=10)
+        found = sqs.receive_message(
+            QueueUrl=queue, WaitTimeSeconds=5, MaxNumberOfMessages=10, VisibilityTimeout=0
+        )
         for message in found.get("Messages", []):
             letter: dict[str, Any] = json.loads(message["Body"])
             if f"/{thing}/" in letter["requestPayload"]["topic"]:
-                sqs.delete_message(QueueUrl=queue, ReceiptHandle=message["ReceiptHandle"])
                 return letter
     raise AssertionError(f"no dead letter about {thing}")
 

@@ -13,7 +13,7 @@ import pytest
 
 from infra.demo import clip as clips
 from infra.demo.rehearsal import KNOWN, RECORD, portrait
-from infra.operator_client import Received
+from infra.operating.operator_client import Received
 from infra.target import Target
 from sightline import wire
 from sightline.messages import Command, DeviceStatus, FrameRecognized, decode, encode

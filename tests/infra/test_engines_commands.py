@@ -26,6 +26,7 @@ def test_they_are_listed_for_a_program(folder: Path, capsys: pytest.CaptureFixtu
     assert rows["facenet"]["id"] == "facenet-1234@1"
     assert rows["facenet"]["licence"].startswith("MIT")
     assert rows["facenet"]["face_ms"] >= 0
+    assert rows["facenet"]["people"] is None  # without a stack nobody can tell
     assert rows["dlib-int8"]["missing"].endswith("./run engines quantise dlib")
 
 

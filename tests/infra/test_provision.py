@@ -8,13 +8,13 @@ from cryptography import x509
 from cryptography.hazmat.primitives import serialization
 
 from device.settings import Settings
-from infra.certificates import certificate_id
 from infra.provision import (
     OPERATOR_CLIENTS,
     deprovision,
     provision,
     provision_operator,
 )
+from infra.provisioning.certificates import certificate_id
 from infra.target import Endpoints, Target, amazon_roots
 from sightline.errors import ConfigError
 
@@ -72,33 +72,10 @@ def test_a_folder_that_is_there_is_not_touched(target: Target, tmp_path: Path) -
     provision("once", target=target, folder=tmp_path / "d", say=silent)
     before = (tmp_path / "d" / "private.key").read_bytes()
 
-    with pytest.raises(ConfigError, match="--renew"):
+    with pytest.raises(ConfigError, match=r"\./run rotate once"):
         provision("once", target=target, folder=tmp_path / "d", say=silent)
 
     assert (tmp_path / "d" / "private.key").read_bytes() == before
-
-
-def test_a_renewal_revokes_the_old_certificate(target: Target, tmp_path: Path) -> None:
-    old = provision("renewed", target=target, folder=tmp_path / "d", say=silent)
-    said: list[str] = []
-
-    new = provision("renewed", target=target, folder=tmp_path / "d", renew=True, say=said.append)
-
-    assert new.certificate_id != old.certificate_id
-    (principal,) = target.client("iot").list_thing_principals(thingName="renewed")["principals"]
-    assert principal.endswith(new.certificate_id)
-    assert said[-1] == f"the old certificate {old.certificate_id[:12]} is revoked"
-
-
-def test_a_renewal_spares_a_folder_that_holds_more_than_ours(
-    target: Target, tmp_path: Path
-) -> None:
-    (tmp_path / "diary.txt").touch()
-
-    with pytest.raises(ConfigError, match=r"diary\.txt"):
-        provision("spared", target=target, folder=tmp_path, renew=True, say=silent)
-
-    assert (tmp_path / "diary.txt").exists()
 
 
 def test_a_failure_leaves_no_certificate_and_no_thing(target: Target, tmp_path: Path) -> None:

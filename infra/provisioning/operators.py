@@ -4,7 +4,7 @@ import secrets
 from collections.abc import Callable
 from pathlib import Path
 
-from infra.operator_client import Broker
+from infra.operating.operator_client import Broker
 from infra.provision import OPERATOR_CLIENTS, provision_operator
 from infra.target import Target
 

@@ -5,6 +5,7 @@ import hashlib
 import time
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
+from datetime import datetime
 from typing import Any
 
 from botocore.exceptions import ClientError
@@ -14,7 +15,7 @@ from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.x509.oid import NameOID
 
 from infra.account import error_code
-from infra.private_key import private_pem
+from infra.provisioning.private_key import private_pem
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -63,6 +64,31 @@ def certificate_id(pem: bytes) -> str:
     """Return AWS IoT's id of a certificate: its SHA-256."""
     der = x509.load_pem_x509_certificate(pem).public_bytes(serialization.Encoding.DER)
     return hashlib.sha256(der).hexdigest()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Active:
+    """A certificate that a thing can connect with."""
+
+    id: str
+    arn: str
+    created: datetime
+
+
+def active_of(iot: Any, thing: str) -> list[Active]:
+    """Give a thing's active certificates, the newest first."""
+    found = []
+    for arn in iot.list_thing_principals(thingName=thing)["principals"]:
+        identity = arn.rpartition("/")[2]
+        known = iot.describe_certificate(certificateId=identity)["certificateDescription"]
+        if known["status"] == "ACTIVE":
+            found.append(Active(id=identity, arn=arn, created=known["creationDate"]))
+    return sorted(found, key=lambda each: each.created, reverse=True)
+
+
+def shut_out(iot: Any, certificate: str) -> None:
+    """Mark a certificate as revoked: who is connected with it is thrown out, and stays out."""
+    iot.update_certificate(certificateId=certificate, newStatus="REVOKED")
 
 
 def revoke(iot: Any, arn: str) -> None:

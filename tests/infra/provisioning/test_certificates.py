@@ -1,7 +1,7 @@
 import pytest
 from botocore.exceptions import ClientError
 
-from infra.certificates import once_detached
+from infra.provisioning.certificates import once_detached
 
 
 class Refusing:

@@ -1,0 +1,54 @@
+"""The best of a few frames of one moment, and at most one of them each interval."""
+
+import math
+from typing import Generic, TypeVar
+
+T = TypeVar("T")
+
+_EARLY_S = 0.01  # a camera's beat is not exact: a frame so little early is on time
+ENOUGH = 0.999  # of a score: there is nothing better to wait for
+
+
+class Burst(Generic[T]):
+    """Collects candidates and gives the best.
+
+    The first candidate opens a burst. It ends `burst_s` later, or at once with a candidate that is
+    as good as is of use, or if no other can come in time; then its best is given. The next burst
+    opens `interval_s` after this one did at the earliest. So nobody's first answer waits for longer
+    than `burst_s`.
+    """
+
+    def __init__(self, *, interval_s: float, burst_s: float) -> None:
+        self._interval_s = interval_s
+        self._burst_s = min(burst_s, interval_s)
+        self._opened_s = -math.inf
+        self._best: tuple[float, T] | None = None
+
+    def wants(self, at_s: float) -> bool:
+        """Tell whether a candidate would be taken now."""
+        return self._best is not None or at_s >= self._opened_s + self._interval_s - _EARLY_S
+
+    def offer(self, candidate: T, score: float, at_s: float) -> None:
+        """Take a candidate, which must be wanted."""
+        if self._best is None:
+            self._opened_s = at_s
+        if self._best is None or score > self._best[0]:
+            self._best = score, candidate
+
+    def due(self, at_s: float, *, next_s: float = -math.inf) -> T | None:
+        """Give the best, once the burst has ended.
+
+        Args:
+            next_s: No candidate can come before.
+        """
+        if self._best is None:
+            return None
+        ends_s = self._opened_s + self._burst_s
+        if self._best[0] < ENOUGH and at_s < ends_s and next_s < ends_s:
+            return None
+        return self.end()
+
+    def end(self) -> T | None:
+        """Give the best so far, now."""
+        best, self._best = self._best, None
+        return None if best is None else best[1]

@@ -1,0 +1,197 @@
+"""One agent of a fleet: the real one, put together as `device.__main__` does, and watched."""
+
+import contextlib
+import dataclasses
+import logging
+import os
+import threading
+import time
+from collections.abc import Callable
+from dataclasses import asdict, dataclass
+from pathlib import Path
+
+import cv2
+import numpy as np
+
+from device import identity
+from device.agent import Agent
+from device.clip_camera import ClipCamera
+from device.clock import utc_now
+from device.credentials import CredentialsEndpoint
+from device.iot_link import IotLink
+from device.results import Outcome
+from device.s3_frame_store import S3FrameStore
+from device.settings import Settings
+from device.spool_building import open_spool
+from device.status import last_will
+from infra.demo.clip import read_number
+from infra.fleet.events import Emit, Event, Named
+from infra.fleet.watched_spool import WatchedSpool
+from infra.local.ports import LOOPBACK
+from sightline.errors import SightlineError, TransportError
+from sightline.messages import FrameRecognized
+from sightline.topics import topic
+
+log = logging.getLogger(__name__)
+
+_EARLY = 0.9  # of a clip's pace: at the whole of it, a frame that is due late would be passed over
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Duty:
+    """What one agent is to do.
+
+    Attributes:
+        settings: Its device.toml.
+        clip: Its camera; played again and again, a frame of it each `interval_s`.
+        folder: For its spool.
+        mqtt_port, credentials_port, s3_port: On loopback, instead of the settings'.
+        begin_after_s: How long after the fleet's begin it starts.
+        answer_timeout_s, attempts: See `device.settings.UplinkSettings`.
+        max_frames, max_age_s: See `device.spool_settings.SpoolSettings`.
+    """
+
+    thing: str
+    settings: str
+    clip: str
+    folder: str
+    mqtt_port: int
+    credentials_port: int
+    s3_port: int
+    interval_s: float
+    begin_after_s: float = 0.0
+    answer_timeout_s: float = 30.0
+    attempts: int = 2
+    max_frames: int = 50_000
+    max_age_s: float = 86_400.0
+
+
+def settings_of(duty: Duty) -> Settings:
+    """Read the settings, and have it all go over the duty's ports.
+
+    Raises:
+        ConfigError: They cannot be.
+    """
+    read = Settings.read(Path(duty.settings))
+    return dataclasses.replace(
+        read,
+        iot=dataclasses.replace(
+            read.iot,
+            endpoint=LOOPBACK,
+            port=duty.mqtt_port,
+            keep_alive_s=30,
+            reconnect_most_s=5.0,
+        ),
+        storage=dataclasses.replace(
+            read.storage,
+            credentials_endpoint=f"{LOOPBACK}:{duty.credentials_port}",
+            s3_endpoint=f"http://{LOOPBACK}:{duty.s3_port}",
+        ),
+        camera=dataclasses.replace(read.camera, source=duty.clip, loop=True),
+        frames=dataclasses.replace(read.frames, interval_s=max(0.02, duty.interval_s * _EARLY)),
+        spool=dataclasses.replace(
+            read.spool,
+            folder=Path(duty.folder) / "spool",
+            max_frames=duty.max_frames,
+            max_age_s=duty.max_age_s,
+        ),
+        uplink=dataclasses.replace(
+            read.uplink, answer_timeout_s=duty.answer_timeout_s, attempts=duty.attempts
+        ),
+    )
+
+
+def serve(duty: Duty, emit: Emit, *, finish: threading.Event, stop: threading.Event) -> None:
+    """Run the agent; it never raises, but tells of its failure.
+
+    Args:
+        finish: From when it is set the agent takes no more frames, and finishes those it has.
+        stop: Ends it although there are some left.
+    """
+    try:
+        counts = _serve(duty, emit, finish, stop)
+    except SightlineError as err:
+        emit(Event(what="failed", device=duty.thing, at_s=time.monotonic(), text=str(err)))
+    except Exception as err:
+        log.exception("the agent of %s", duty.thing)
+        emit(Event(what="failed", device=duty.thing, at_s=time.monotonic(), text=repr(err)))
+    else:
+        emit(Event(what="ended", device=duty.thing, at_s=time.monotonic(), counts=counts))
+
+
+def _serve(
+    duty: Duty, emit: Emit, finish: threading.Event, stop: threading.Event
+) -> dict[str, int]:
+    settings = settings_of(duty)
+    who = identity.load(settings.iot)
+    credentials = CredentialsEndpoint(
+        settings.storage.credentials_endpoint, settings.storage.role_alias, settings.thing, who
+    )
+    store = S3FrameStore(settings.storage, credentials.fetch, connections=settings.uplink.uploads)
+    link = IotLink(
+        settings.iot,
+        who,
+        settings.thing,
+        will_topic=topic(settings.thing, "status"),
+        will=lambda: last_will(settings.thing, utc_now()),
+    )
+    with open_spool(settings, os.environ) as spool:
+        with contextlib.suppress(TransportError):
+            store.prepare()
+        with link:
+            agent = Agent(
+                settings,
+                ClipCamera(Path(settings.camera.source), loop=True),
+                WatchedSpool(
+                    spool,
+                    duty.thing,
+                    emit,
+                    max_age_s=duty.max_age_s,
+                    number_of=number_of,
+                ),
+                store,
+                link,
+                observers=[watcher(duty.thing, emit)],
+            )
+            link.on_connected(
+                lambda: emit(Event(what="linked", device=duty.thing, at_s=time.monotonic()))
+            )
+
+            def heed() -> None:
+                finish.wait()
+                agent.finish()
+
+            threading.Thread(target=heed, daemon=True).start()
+            agent.run(stop)
+    done = asdict(agent.summary())
+    return {name: value for name, value in done.items() if isinstance(value, int)}
+
+
+def watcher(thing: str, emit: Emit) -> Callable[[Outcome], None]:
+    """Make what tells of each result."""
+
+    def see(outcome: Outcome) -> None:
+        message = outcome.message
+        known = message.faces if isinstance(message, FrameRecognized) else ()
+        emit(
+            Event(
+                what="result",
+                device=thing,
+                at_s=time.monotonic(),
+                frame=message.frame_id or "",
+                new=outcome.new,
+                rejected=not isinstance(message, FrameRecognized),
+                total_ms=outcome.stages_ms.get("total"),
+                named=tuple(
+                    Named(box=face.box, name=face.person.name) for face in known if face.person
+                ),
+            )
+        )
+
+    return see
+
+
+def number_of(jpeg: bytes) -> int | None:
+    """Read the number that is drawn into a frame of the fleet's clip."""
+    image = cv2.imdecode(np.frombuffer(jpeg, np.uint8), cv2.IMREAD_COLOR)
+    return None if image is None else read_number(image.astype(np.uint8))

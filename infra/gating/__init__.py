@@ -1,0 +1,1 @@
+"""Trying the gate on clips and on made scenes, before anybody trusts it."""

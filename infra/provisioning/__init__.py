@@ -1,0 +1,1 @@
+"""What `provision`, `rotate` and `revoke` are made of: certificates, folders, serial numbers."""

@@ -1,0 +1,28 @@
+"""The table of `bench device`, and that the spool's part of it measures."""
+
+from pathlib import Path
+
+from infra.bench.device import PARTS, as_rows, reached
+from infra.bench.gate import Figure
+from infra.bench.spool import WRITTEN, measure
+
+
+def test_all_parts_stand_in_one_table_and_one_over_its_bound_fails_it() -> None:
+    good = Figure(what="put", value=0.8, unit="ms", most=2.0)
+    bad = Figure(what="missed", value=0.05, unit="%", most=0.01)
+
+    assert as_rows({"spool": [good], "gate": [bad]}) == [
+        ("spool", "put", "0.8 ms", "≤ 2 ms", ""),
+        ("gate", "missed", "5 %", "≤ 1 %  MISSED", ""),
+    ]
+    assert (reached({"spool": [good]}), reached({"spool": [good], "gate": [bad]})) == (True, False)
+    assert {*PARTS} == {"spool", "gate"}
+
+
+def test_the_spool_is_measured_whole(tmp_path: Path) -> None:
+    found = {each.what: each for each in measure(tmp_path, 100)}
+
+    assert len(found) == 7
+    assert found["put, median of 100"].value > 0
+    for what in ("is put", "is sent at once", "waits, and is sent later"):
+        assert 0 <= found[f"written for a frame that {what}"].value <= WRITTEN + 0.1
