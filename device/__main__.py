@@ -39,6 +39,7 @@ from device.recording.lane import FramesFirst, Lane
 from device.recording.recording import Recording
 from device.s3_frame_store import S3FrameStore
 from device.s3_segment_store import S3SegmentStore
+from device.service import command as service
 from device.settings import CameraSettings, Settings, is_path
 from device.shadow import Shadow
 from device.spool_building import open_spool
@@ -55,7 +56,10 @@ LINK_S = 120.0  # for how long the link's thread may make no progress; its time-
 
 
 def main(argv: Sequence[str] | None = None) -> int:
-    """Run the agent; return the exit status."""
+    """Run the agent, or `install` and `uninstall` it; return the exit status."""
+    words = sys.argv[1:] if argv is None else argv
+    if words[:1] and words[0] in service.COMMANDS:
+        return service.main(words)
     arguments = read_arguments(argv, __doc__)
     logs.configure(os.environ, verbose=arguments.verbose)
     if arguments.doctor:
@@ -144,7 +148,7 @@ def run(
             journal=journal,
             shadow=Shadow(settings.thing, live, kept),
             logged=telling.logged,
-            troubles=[telling.trouble],
+            troubles=[telling.trouble, link.trouble],
             pulses=watchdog.pulses,
         )
         agent.follow(live, gatekeeper_for)

@@ -1,35 +1,35 @@
 """The agent: one camera's frames up, who is in them back."""
 
 import functools
-import hashlib
 import logging
 import threading
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 
-from device import jpeg
 from device.backlog import Backlog
-from device.camera import Camera, Captured
+from device.camera import Camera
 from device.capture import Capture, Schedule
 from device.choice import Choice
 from device.commands import Commands
 from device.drops import Drops
+from device.following import follow_frames, follow_recording, follow_status, look_every_s
 from device.frame_store import FrameStore
 from device.gate.gatekeeper import Gatekeeper
 from device.journal import Journal, Summary
+from device.keeping import Keeping
 from device.link import Link
-from device.live_settings import FRAMES, RECORDING, STATUS, LiveSettings
+from device.live_settings import LiveSettings
 from device.pending import Pending
 from device.pulse import Pulses
-from device.recording.recording import Recording, check_package
+from device.recording.recording import Recording
 from device.results import Outcome, Results
 from device.settings import Settings
 from device.shadow import Shadow
-from device.spool import Spool, SpooledFrame
+from device.spool import Spool
 from device.status import StatusReporter
+from device.time_of_day import TimeOfDay
 from device.uplink import Uplink
 from sightline.errors import CameraError, ConfigError
-from sightline.keys import frame_key, new_frame_id
 
 log = logging.getLogger(__name__)
 
@@ -77,20 +77,22 @@ class Agent:
         self._link = link
         self._journal = journal or Journal()
         self._recording = recording
-        uplink = settings.uplink
+        uplink, time_of_day = settings.uplink, TimeOfDay()
         self._pending = Pending(
             spool,
             places=uplink.in_flight,
             timeout_s=uplink.answer_timeout_s,
             attempts=uplink.attempts,
         )
-        self._choice = Choice(gatekeeper, self._keep, self._journal)
+        self._drops = Drops(self._pending, self._journal)
+        self._keeping = Keeping(settings, spool, self._journal, self._drops, recording)
+        self._choice = Choice(gatekeeper, self._keeping.keep, self._journal)
         self._pulses = pulses or Pulses()
         self._capture_pulse = self._pulses.of(
             "capture", within_s=CAPTURE_S + 2 * settings.camera.timeout_s
         )
         self._schedule = Schedule(
-            _look_every_s(settings, gatekeeper), alive=self._capture_pulse.beat
+            look_every_s(settings, gatekeeper), alive=self._capture_pulse.beat
         )
         self._capture = Capture(
             camera,
@@ -100,7 +102,6 @@ class Agent:
             recorder=recording,
             on_skipped=lambda: self._journal.count("skipped"),
         )
-        self._drops = Drops(self._pending, self._journal)
         self._journal.count("resumed", spool.depth())
         self._uplink = Uplink(
             settings.iot.frames_topic(settings.thing),
@@ -116,6 +117,7 @@ class Agent:
                 places=uplink.in_flight,
             ),
             drops=self._drops,
+            time_of_day=time_of_day,
         )
         self._results = Results(
             self._pending,
@@ -134,6 +136,7 @@ class Agent:
             lambda: self._capture.paused,
             every_s=settings.status.every_s,
             answers=self._commands.answers,
+            clock=time_of_day.state,
             troubles=[
                 lambda: recording.trouble if recording else None,
                 lambda: shadow.trouble() if shadow else None,
@@ -203,30 +206,10 @@ class Agent:
         self, live: LiveSettings, gatekeeper_for: Callable[[Settings], Gatekeeper | None]
     ) -> None:
         """Do as *live* says while it runs; *gatekeeper_for* builds the gate of some settings."""
-
-        def frames(settings: Settings) -> Callable[[], None]:
-            gatekeeper = gatekeeper_for(settings)
-
-            def commit() -> None:
-                self._settings = settings
-                self._choice.change(gatekeeper)
-                self._schedule.every(_look_every_s(settings, gatekeeper))
-
-            return commit
-
-        def status(settings: Settings) -> Callable[[], None]:
-            return lambda: self._status.every(settings.status.every_s)
-
-        live.watch(FRAMES, frames)
-        live.watch(STATUS, status)
-        if (recorded := self._recording) is not None:
-
-            def recording(settings: Settings) -> Callable[[], None]:
-                if settings.recording.enabled:
-                    check_package()
-                return lambda: recorded.change(settings.recording)
-
-            live.watch(RECORDING, recording)
+        follow_frames(live, gatekeeper_for, self._keeping, self._choice, self._schedule)
+        follow_status(live, self._status)
+        if self._recording is not None:
+            follow_recording(live, self._recording)
 
     def finish(self) -> None:
         """Take no more frames, as at the camera's end. From any thread."""
@@ -298,32 +281,6 @@ class Agent:
         finally:
             pulse.end()
 
-    def _keep(self, captured: Captured, gate: Mapping[str, float] | None) -> None:
-        """Put one image into the spool, as JPEG; the capturing thread's, so it never waits."""
-        begun_s = time.monotonic()
-        camera = self._settings.camera
-        image = jpeg.fit(captured.image, camera.width, camera.height)
-        data = jpeg.encode(image, self._settings.frames.jpeg_quality)
-        frame_id = new_frame_id(captured.captured_at)
-        self._journal.count("captured")
-        dropped = self._spool.put(
-            SpooledFrame(
-                frame_id=frame_id,
-                key=frame_key(self._settings.thing, frame_id, captured.captured_at),
-                captured_at=captured.captured_at,
-                captured_s=captured.captured_s,
-                width=image.shape[1],
-                height=image.shape[0],
-                size=len(data),
-                sha256=hashlib.sha256(data).hexdigest(),
-                encode_ms=(time.monotonic() - begun_s) * 1000,
-                gate=gate,
-                segment=self._recording.place(captured.captured_s) if self._recording else None,
-                jpeg=data,
-            )
-        )
-        self._drops.note(dropped)
-
     def _start(self, name: str, work: Callable[[], None]) -> threading.Thread:
         thread = threading.Thread(target=self._guard, args=(work,), name=name, daemon=True)
         thread.start()
@@ -336,8 +293,3 @@ class Agent:
             if self._failure is None:
                 self._failure = err
             self._failed.set()
-
-
-def _look_every_s(settings: Settings, gatekeeper: Gatekeeper | None) -> float:
-    interval_s = settings.frames.interval_s
-    return interval_s if gatekeeper is None else min(interval_s, settings.gate.look_s)

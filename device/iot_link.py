@@ -5,17 +5,16 @@ import logging
 import queue
 import threading
 from collections.abc import Callable
-from concurrent.futures import TimeoutError as FutureTimeoutError
 from dataclasses import dataclass
 from types import TracebackType
 from typing import Any, Self
 
-from awscrt import mqtt5
 from awscrt.exceptions import AwsCrtError
 
 from device import diagnosis, mqtt_client, reasons
 from device.identity import Identity
 from device.link import Handler, Taker, check_publish
+from device.outage import Outage
 from device.routes import Routes
 from device.settings import IotSettings
 from sightline.errors import ConfigError, SightlineError, TransportError
@@ -89,7 +88,7 @@ class IotLink:
         self._first = threading.Event()  # how the first attempt ended is known
         self._first_failure: SightlineError | None = None
         self._closing, self._stopped = threading.Event(), threading.Event()
-        self._said: str | None = None
+        self._outage = Outage()
         self._retry_s: float | None = None  # when to subscribe again to what was not granted
         self._thread = threading.Thread(target=self._tend, name="link", daemon=True)
 
@@ -136,22 +135,7 @@ class IotLink:
         """See `Link.publish`; an answer that overtook the subscription to it would be lost."""
         check_publish(topic, payload)
         self._settled.wait(SETTLED_S)
-        packet = mqtt5.PublishPacket(
-            topic=topic,
-            payload=payload,
-            qos=mqtt5.QoS.AT_LEAST_ONCE,
-            retain=retain,
-            content_type="application/json",
-            payload_format_indicator=mqtt5.PayloadFormatIndicator.AWS_MQTT5_PFI_UTF8,
-        )
-        try:
-            # The client's own time-out begins when the packet is sent; ours is for the rest.
-            completion = self._client.publish(packet).result(mqtt_client.ACK_TIMEOUT_S + 5)
-        except AwsCrtError as err:
-            raise reasons.lost_operation(err.name, topic) from err
-        except FutureTimeoutError as err:
-            raise reasons.lost_operation("AWS_ERROR_MQTT_TIMEOUT", topic) from err
-        reasons.check_puback(int(completion.puback.reason_code), topic)
+        mqtt_client.publish(self._client, topic, payload, retain=retain)
 
     def subscribe(self, pattern: str, handler: Handler) -> None:
         """See `Link.subscribe`; the broker hears of it now, or at the next connect."""
@@ -172,6 +156,10 @@ class IotLink:
             ready = self._ready
         if ready:
             handler()
+
+    def trouble(self) -> str | None:
+        """Say why there is no connection, or was none until lately; None: it stands."""
+        return self._outage.trouble()
 
     # What the client calls, in its own thread, which must not wait for anything of the client's.
 
@@ -200,7 +188,7 @@ class IotLink:
     def _failed(self, data: Any) -> None:
         packet = data.connack_packet
         code = None if packet is None else int(packet.reason_code)
-        self._events.put(_Failed(code, _said(data.exception), was_connected=False))
+        self._events.put(_Failed(code, mqtt_client.said(data.exception), was_connected=False))
 
     def _disconnected(self, data: Any) -> None:
         with self._lock:
@@ -208,7 +196,7 @@ class IotLink:
         self._settled.set()  # whoever publishes now is to be told at once
         packet = data.disconnect_packet
         code = None if packet is None else int(packet.reason_code)
-        self._events.put(_Failed(code, _said(data.exception), was_connected=True))
+        self._events.put(_Failed(code, mqtt_client.said(data.exception), was_connected=True))
 
     def _ask_for_missing(self) -> None:
         with self._lock:
@@ -245,7 +233,7 @@ class IotLink:
         except TransportError as err:
             self._retry_s = RESUBSCRIBE_S
             self._settled.set()
-            self._warn(str(err))
+            self._outage.fail(str(err))
             return
         finally:
             self._first.set()
@@ -257,9 +245,7 @@ class IotLink:
             self._events.put(_Connected(session_present=True, again=True))
             return
         self._settled.set()
-        if self._said is not None:
-            log.warning("connected to %s again", self._where)
-        self._said = None
+        self._outage.over(self._where)
         greeters, self._greeted = [] if self._greeted else greeters, True
         for greeter in greeters:
             greeter()
@@ -269,16 +255,7 @@ class IotLink:
         problems = []
         missing = self._routes.patterns() - self._subscribed
         for pattern in sorted(missing):  # one each: AWS takes 8 at most at once
-            packet = mqtt5.SubscribePacket(
-                [mqtt5.Subscription(topic_filter=pattern, qos=mqtt5.QoS.AT_LEAST_ONCE)]
-            )
-            try:
-                answer = self._client.subscribe(packet).result(mqtt_client.ACK_TIMEOUT_S + 5)
-            except (AwsCrtError, FutureTimeoutError) as err:
-                raise TransportError(f"could not subscribe to {pattern}: {_said(err)}") from err
-            refused = reasons.refused_filters(
-                [int(code) for code in answer.reason_codes], [pattern]
-            )
+            refused = mqtt_client.subscribe(self._client, pattern)
             if refused is None:
                 self._subscribed.add(pattern)
             else:
@@ -293,7 +270,7 @@ class IotLink:
         if not self._first.is_set():
             self._first_failure = problem
             self._first.set()
-        self._warn(str(problem))
+        self._outage.fail(str(problem))
 
     def _problem(self, event: _Failed) -> SightlineError:
         if event.was_connected:
@@ -310,21 +287,10 @@ class IotLink:
             return err
         return TransportError(reasons.no_connection(event.said, self._client_id, self._where))
 
-    def _warn(self, text: str) -> None:
-        if text != self._said:  # not at each of many attempts
-            log.warning("%s (trying again)", text)
-        self._said = text
-
     def _close(self) -> None:
         self._closing.set()
         with contextlib.suppress(AwsCrtError):
-            self._client.stop(
-                mqtt5.DisconnectPacket(reason_code=mqtt5.DisconnectReasonCode.NORMAL_DISCONNECTION)
-            )
+            mqtt_client.stop(self._client)
             self._stopped.wait(STOP_S)
         self._events.put(None)
         self._thread.join(STOP_S)
-
-
-def _said(err: BaseException | None) -> str:
-    return err.name if isinstance(err, AwsCrtError) else type(err).__name__

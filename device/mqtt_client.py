@@ -1,15 +1,17 @@
 """The MQTT client of awsiotsdk, set up as this agent needs it."""
 
 from collections.abc import Callable
+from concurrent.futures import TimeoutError as FutureTimeoutError
 from typing import Any
 
 from awscrt import mqtt5
 from awscrt.exceptions import AwsCrtError
 from awsiot import mqtt5_client_builder
 
+from device import reasons
 from device.identity import Identity
 from device.settings import IotSettings
-from sightline.errors import ConfigError
+from sightline.errors import ConfigError, TransportError
 
 ACK_TIMEOUT_S = 10  # counted from when a packet is sent
 
@@ -61,6 +63,56 @@ def build(
             f"{identity.certificate}, {identity.private_key} or {identity.ca}: "
             f"the MQTT client cannot use it: {err.name}"
         ) from err
+
+
+def publish(client: Any, topic: str, payload: bytes, *, retain: bool) -> None:
+    """Publish, and wait until the broker has acknowledged it.
+
+    Raises:
+        TransportError: It did not.
+    """
+    packet = mqtt5.PublishPacket(
+        topic=topic,
+        payload=payload,
+        qos=mqtt5.QoS.AT_LEAST_ONCE,
+        retain=retain,
+        content_type="application/json",
+        payload_format_indicator=mqtt5.PayloadFormatIndicator.AWS_MQTT5_PFI_UTF8,
+    )
+    try:
+        # The client's own time-out begins when the packet is sent; ours is for the rest.
+        completion = client.publish(packet).result(ACK_TIMEOUT_S + 5)
+    except AwsCrtError as err:
+        raise reasons.lost_operation(err.name, topic) from err
+    except FutureTimeoutError as err:
+        raise reasons.lost_operation("AWS_ERROR_MQTT_TIMEOUT", topic) from err
+    reasons.check_puback(int(completion.puback.reason_code), topic)
+
+
+def subscribe(client: Any, pattern: str) -> str | None:
+    """Subscribe, and wait for the broker's word; None: granted, else why not.
+
+    Raises:
+        TransportError: It gave none.
+    """
+    packet = mqtt5.SubscribePacket(
+        [mqtt5.Subscription(topic_filter=pattern, qos=mqtt5.QoS.AT_LEAST_ONCE)]
+    )
+    try:
+        answer = client.subscribe(packet).result(ACK_TIMEOUT_S + 5)
+    except (AwsCrtError, FutureTimeoutError) as err:
+        raise TransportError(f"could not subscribe to {pattern}: {said(err)}") from err
+    return reasons.refused_filters([int(code) for code in answer.reason_codes], [pattern])
+
+
+def stop(client: Any) -> None:
+    """Have it disconnect in good order, so that the last will is not said."""
+    client.stop(mqtt5.DisconnectPacket(reason_code=mqtt5.DisconnectReasonCode.NORMAL_DISCONNECTION))
+
+
+def said(err: BaseException | None) -> str:
+    """Name what the client says is wrong."""
+    return err.name if isinstance(err, AwsCrtError) else type(err).__name__
 
 
 def _last_words(topic: str, payload: bytes) -> mqtt5.PublishPacket:

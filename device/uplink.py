@@ -18,6 +18,7 @@ from device.journal import Journal
 from device.link import Link
 from device.pending import Pending
 from device.spool import Spool, SpooledFrame
+from device.time_of_day import TimeOfDay
 from sightline.errors import ConfigError, TransportError
 from sightline.messages import FrameCaptured, Gate, encode
 
@@ -42,6 +43,7 @@ class Uplink:
         backlog: Backlog | None = None,
         drops: Drops | None = None,
         backoff: Backoff | None = None,
+        time_of_day: TimeOfDay | None = None,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
         self._topic = topic
@@ -53,6 +55,7 @@ class Uplink:
         self._backlog = backlog or Backlog(pending, share=1, uploads=1, places=1, clock=clock)
         self._drops = drops or Drops(pending, journal, clock=clock)
         self._backoff = backoff or Backoff()
+        self._time_of_day = time_of_day
         self._clock = clock
         self._turns = threading.Lock()
         self._refusals = 0
@@ -116,16 +119,23 @@ class Uplink:
         if not frame.resumed:
             stages_ms["spool"] = (begun_s - frame.captured_s) * 1000 - frame.encode_ms
         if frame.state == "captured":
-            self._store.put(frame.key, frame.jpeg, frame.sha256)
-            self._spool.mark(frame.frame_id, "uploaded")
-            self._journal.count("uploaded")
+            self._upload(frame)
         published_s = self._clock()
         stages_ms["upload"] = (published_s - begun_s) * 1000
         self._pending.expect(frame, stages_ms, published_s)  # before: the result can overtake
-        self._link.publish(self._topic, encode(reference(frame)))
+        self._link.publish(self._topic, encode(reference(frame, self._time_of_day)))
         self._spool.mark(frame.frame_id, "published")
         self._pending.acknowledged(frame.frame_id, (self._clock() - published_s) * 1000)
         self._journal.count("published")
+
+    def _upload(self, frame: SpooledFrame) -> None:
+        try:
+            self._store.put(frame.key, frame.jpeg, frame.sha256)
+        except BaseException:
+            self._pending.leave()  # it is not waited for yet, so `forget` has no place to give back
+            raise
+        self._spool.mark(frame.frame_id, "uploaded")
+        self._journal.count("uploaded")
 
     def _postpone(self, frame: SpooledFrame, err: Exception) -> None:
         self._pending.forget(frame.frame_id)
@@ -138,12 +148,20 @@ class Uplink:
         self._backoff.wait(wait_s)
 
 
-def reference(frame: SpooledFrame) -> FrameCaptured:
-    """Write the reference to a frame that lies in the bucket."""
+def reference(frame: SpooledFrame, time_of_day: TimeOfDay | None = None) -> FrameCaptured:
+    """Write the reference to a frame that lies in the bucket.
+
+    Args:
+        time_of_day: Corrects when it was taken; None: nobody does.
+    """
+    captured_at, clock = frame.captured_at, None
+    if time_of_day is not None:
+        captured_at, clock = time_of_day.captured_at(frame)
     return FrameCaptured(
         key=frame.key,
         frame_id=frame.frame_id,
-        captured_at=frame.captured_at,
+        captured_at=captured_at,
+        clock=clock,
         width=frame.width or None,  # unknown of a frame whose row was lost after its upload
         height=frame.height or None,
         bytes=frame.size,

@@ -50,7 +50,19 @@ def open_recording(
         keep_free_bytes=wanted.keep_free_bytes,
         on_dropped=lambda dropped: journal.count("segments_dropped", dropped),
     )
-    on_pi = source == "picamera2"
+    recording = _build(settings, ring, journal, store)
+    with contextlib.closing(ring):
+        if wanted.enabled:
+            try:
+                ring.open()
+            except OSError as err:
+                log.warning("recording waits: %s: %s", ring.folder, err.strerror or err)
+        yield recording
+
+
+def _build(settings: Settings, ring: Ring, journal: Journal, store: SegmentStore) -> Recording:
+    wanted = settings.recording
+    on_pi = settings.camera.source == "picamera2"
     recorder: Recorder[Any] = Recorder(
         ring,
         _opener(settings),
@@ -65,13 +77,7 @@ def open_recording(
         settings.thing, ring, store, on_uploaded=lambda: journal.count("segments_uploaded")
     )
     encoder = PiEncoder(recorder, wanted) if on_pi else None
-    with contextlib.closing(ring):
-        if wanted.enabled:
-            try:
-                ring.open()
-            except OSError as err:
-                log.warning("recording waits: %s: %s", ring.folder, err.strerror or err)
-        yield Recording(wanted, recorder, ring, uploads, pi_encoder=encoder)
+    return Recording(wanted, recorder, ring, uploads, pi_encoder=encoder)
 
 
 def _opener(settings: Settings) -> OpenWriter[Any]:

@@ -7,6 +7,7 @@ from collections import deque
 from collections.abc import Callable
 from typing import Generic, Literal, TypeVar
 
+from device.recording.finisher import Finisher
 from device.recording.ring import Ring
 from device.recording.segments import GAP_S, Begun, Segments
 from device.recording.writer import OpenWriter, Unit, Writer
@@ -56,6 +57,7 @@ class Recorder(Generic[T]):
         """
         self._ring = ring
         self._open_writer = open_writer
+        self._finisher = Finisher(ring, self._finished, self._lost)
         self._duration_s = duration_s
         self._each_frame = each_frame
         self._queue_bytes = queue_bytes
@@ -165,6 +167,7 @@ class Recorder(Generic[T]):
                 self._write(unit)
         finally:
             self._finish(until_s=None)
+            self._finisher.close()
             self.close()
 
     def _next(self) -> tuple[Begun, Unit[T]] | None:
@@ -224,19 +227,8 @@ class Recorder(Generic[T]):
         segment, self._segment = self._segment, None
         if writer is None or segment is None:
             return
-        try:
-            abuts = until_s is not None and until_s - self._written_s <= GAP_S
-            writer.close(until_s if abuts else None)
-            self._ring.finish(segment.id)
-        except OSError as err:
-            self._segment, self._writer = segment, writer
-            self._give_up(err)
-            return
-        self._count("recorded", self._written)
-        self._count("segments", 1)
-        if self._said is not None:
-            log.info("recording goes on")
-            self._said = None
+        abuts = until_s is not None and until_s - self._written_s <= GAP_S
+        self._finisher.finish(writer, segment.id, self._written, until_s if abuts else None)
 
     def _give_up(self, err: OSError) -> None:
         """Let go of a segment that cannot be written, and of what else it would have held."""
@@ -245,16 +237,28 @@ class Recorder(Generic[T]):
             self._writer = None
         if self._segment is not None:
             self._ring.discard(self._segment.id)
-        self._count("unrecorded", self._written)
-        self._written = 0
-        self._retry_at_s = self._clock() + self._retry_s
-        said = f"recording pauses: {self._ring.folder}: {err.strerror or err}"
-        if said != self._said:
-            log.warning("%s; recognition goes on, and it is tried again", said)
-        self._said = said
+        written, self._written = self._written, 0
+        self._lost(written, err)
+
+    # What the thread tells of that closes files, too.
+
+    def _finished(self, frames: int) -> None:
+        self._count("recorded", frames)
+        self._count("segments", 1)
         with self._changed:
-            self._trouble = said
+            goes_on, self._said = self._said is not None, None
+        if goes_on:
+            log.info("recording goes on")
+
+    def _lost(self, frames: int, err: OSError) -> None:
+        self._count("unrecorded", frames)
+        said = f"recording pauses: {self._ring.folder}: {err.strerror or err}"
+        with self._changed:
+            again, self._said, self._trouble = said == self._said, said, said
+            self._retry_at_s = self._clock() + self._retry_s
             self._changed.notify_all()
+        if not again:
+            log.warning("%s; recognition goes on, and it is tried again", said)
 
     def _append(self, unit: Unit[T]) -> None:
         begun = self._segments.place(unit.at_s, unit.at, form=unit.form, key=unit.key)

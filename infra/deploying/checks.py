@@ -46,7 +46,7 @@ def check(
         TransportError: AWS is out of reach.
     """
     first = [_parameters, _name, _region, _credentials]
-    then = [_stack, _names, _quotas, _template]
+    then = [_stack, _names, _quotas, _template, _neighbours]
     is_good = True
     for look in first:
         for found in _looked(look, account, deployment):
@@ -224,3 +224,16 @@ def _template(account: Account, deployment: Deployment) -> Iterator[Check]:
         account.client("cloudformation").validate_template(**source)
     count = len(body["Resources"])
     yield Check(name="template", verdict="ok", text=f"{count} resources; CloudFormation reads it")
+
+
+def _neighbours(account: Account, deployment: Deployment) -> Iterator[Check]:
+    """An account has one broker in a region, and a rule hears all that is sent to it."""
+    others = [name for name in stacks.of_application(account) if name != deployment.stack]
+    if others:
+        yield Check(
+            name="neighbours",
+            verdict="note",
+            text=f"{', '.join(others)} in this account and region hears the same broker: each "
+            "stack is sent the other's frames too, and refuses them (no_such_object); another "
+            "--region or account keeps them apart",
+        )

@@ -123,36 +123,17 @@ def _serve(
     duty: Duty, emit: Emit, finish: threading.Event, stop: threading.Event
 ) -> dict[str, int]:
     settings = settings_of(duty)
-    who = identity.load(settings.iot)
-    credentials = CredentialsEndpoint(
-        settings.storage.credentials_endpoint, settings.storage.role_alias, settings.thing, who
-    )
-    store = S3FrameStore(settings.storage, credentials.fetch, connections=settings.uplink.uploads)
-    link = IotLink(
-        settings.iot,
-        who,
-        settings.thing,
-        will_topic=topic(settings.thing, "status"),
-        will=lambda: last_will(settings.thing, utc_now()),
-    )
+    store, link = _outside(settings)
     with open_spool(settings, os.environ) as spool:
         with contextlib.suppress(TransportError):
             store.prepare()
         with link:
-            agent = Agent(
-                settings,
-                ClipCamera(Path(settings.camera.source), loop=True),
-                WatchedSpool(
-                    spool,
-                    duty.thing,
-                    emit,
-                    max_age_s=duty.max_age_s,
-                    number_of=number_of,
-                ),
-                store,
-                link,
-                observers=[watcher(duty.thing, emit)],
+            watched = WatchedSpool(
+                spool, duty.thing, emit, max_age_s=duty.max_age_s, number_of=number_of
             )
+            camera = ClipCamera(Path(settings.camera.source), loop=True)
+            observers = [watcher(duty.thing, emit)]
+            agent = Agent(settings, camera, watched, store, link, observers=observers)
             link.on_connected(
                 lambda: emit(Event(what="linked", device=duty.thing, at_s=time.monotonic()))
             )
@@ -165,6 +146,23 @@ def _serve(
             agent.run(stop)
     done = asdict(agent.summary())
     return {name: value for name, value in done.items() if isinstance(value, int)}
+
+
+def _outside(settings: Settings) -> tuple[S3FrameStore, IotLink]:
+    """Make what speaks to the network, as `device.__main__` does."""
+    who = identity.load(settings.iot)
+    credentials = CredentialsEndpoint(
+        settings.storage.credentials_endpoint, settings.storage.role_alias, settings.thing, who
+    )
+    store = S3FrameStore(settings.storage, credentials.fetch, connections=settings.uplink.uploads)
+    link = IotLink(
+        settings.iot,
+        who,
+        settings.thing,
+        will_topic=topic(settings.thing, "status"),
+        will=lambda: last_will(settings.thing, utc_now()),
+    )
+    return store, link
 
 
 def watcher(thing: str, emit: Emit) -> Callable[[Outcome], None]:

@@ -20,6 +20,7 @@ from sightline.errors import ConfigError, SightlineError
 Say = Callable[[str], None]
 
 _RAMP_S = 10.0  # agents begin one after the other within that
+_LOOK_S = 0.5
 _TELL_S = 5.0
 _LEFT_S = 5.0  # for agents to end, when they have given up
 
@@ -172,25 +173,10 @@ def _play(
     say(f"loading the agents into {min(plan.processes, plan.devices)} processes …")
     with Crew(duties, folder, processes=plan.processes, note=ledger.note) as crew:
         begin_s = time.monotonic()
-        finish_s = begin_s + plan.seconds
-        give_up_s = finish_s + plan.drain_s
         for number, line in enumerate(lines.values()):
             chance = random.Random(f"{plan.seed}/{number}")  # noqa: S311
             line.follow(forecast(plan.faults, plan.seconds, chance), begin_s)
-        crew.begin(begin_s, finish_s, give_up_s)
-        say("running:")
-        calm = False
-        while not crew.wait(_TELL_S if not calm else 1.0):
-            crew.measure()
-            now_s = time.monotonic()
-            if now_s >= finish_s and not calm:
-                calm = True
-                for line in lines.values():
-                    line.become(CALM)
-                say("no more frames, no more faults; waiting for what is on its way …")
-            if now_s > give_up_s + _LEFT_S:
-                break
-            say(_progress(ledger.tally(), now_s - begin_s))
+        _watch(plan, lines, crew, ledger, begin_s, say)
         end_s = time.monotonic()
         bytes_, cpu_s = crew.most_bytes, crew.cpu_s
     fates = ledger.fates()
@@ -209,6 +195,35 @@ def _play(
         agents_bytes=bytes_,
         agents_cpu_s=cpu_s,
     )
+
+
+def _watch(
+    plan: Plan,
+    lines: Mapping[str, ProxiedLine],
+    crew: Crew,
+    ledger: Ledger,
+    begin_s: float,
+    say: Say,
+) -> None:
+    """Begin, and see all to its end; when no more frames are taken there are no more faults."""
+    finish_s = begin_s + plan.seconds
+    give_up_s = finish_s + plan.drain_s
+    crew.begin(begin_s, finish_s, give_up_s)
+    say("running:")
+    calm, tell_s = False, begin_s + _TELL_S
+    while not crew.wait(_LOOK_S):
+        crew.measure()
+        now_s = time.monotonic()
+        if now_s >= finish_s and not calm:
+            calm = True
+            for line in lines.values():
+                line.become(CALM)
+            say("no more frames, no more faults; waiting for what is on its way …")
+        if now_s > give_up_s + _LEFT_S:
+            return
+        if now_s >= tell_s:
+            tell_s += _TELL_S
+            say(_progress(ledger.tally(), now_s - begin_s))
 
 
 def _progress(tally: Tally, at_s: float) -> str:

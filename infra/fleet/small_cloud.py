@@ -78,18 +78,7 @@ class SmallCloud:
         self._broker = broker
         self._heard = heard
         self._connected: queue.SimpleQueue[bool] = queue.SimpleQueue()
-        engine = LightEngine()
-        ports = Ports(
-            frames=store,
-            sightings=MemorySightings(),
-            results=self,
-            gallery=GalleryCache(MemoryRegister(), engine=engine.id, dimension=engine.dimension),
-            recognizer=engine,
-            engine=engine,
-        )
-        self._recognition = Recognition(
-            ports, sighting_days=1, now=lambda: datetime.now(UTC), sleep=time.sleep
-        )
+        self._recognition = self._recognition_on(store)
         self._client = paho.Client(
             CallbackAPIVersion.VERSION2,
             CLOUD,
@@ -138,6 +127,18 @@ class SmallCloud:
         """See `cloud.recognition.Results`."""
         self._client.publish(answer_topic(message), encode(message), qos=1)
         self._heard(message)
+
+    def _recognition_on(self, store: SmallStore) -> Recognition:
+        engine = LightEngine()
+        ports = Ports(
+            frames=store,
+            sightings=MemorySightings(),
+            results=self,
+            gallery=GalleryCache(MemoryRegister(), engine=engine.id, dimension=engine.dimension),
+            recognizer=engine,
+            engine=engine,
+        )
+        return Recognition(ports, sighting_days=1, now=lambda: datetime.now(UTC), sleep=time.sleep)
 
     def _on_connect(
         self, client: paho.Client, _data: Any, _flags: Any, _reason: Any, _props: Any

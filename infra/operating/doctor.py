@@ -17,6 +17,7 @@ from device.clock import utc_now
 from device.doctor.finding import Examination, Finding, fault, given, ok, warning
 from device.doctor.surroundings import judge_clock
 from infra.account import Account, error_code, translated
+from infra.deploy import STUCK
 from infra.deploying import stack as stacks
 from infra.operating import doctor_device
 from infra.target import Target
@@ -106,11 +107,8 @@ def _state(account: Account, stack: str) -> Finding:
         return fault(f"there is no stack {stack} in {account.region}", "`./run deploy` makes it")
     if state in stacks.NEVER_CAME_TO_BE:
         return fault(f"{stack} is {state}", "`./run deploy` clears it away and deploys anew")
-    if state == "UPDATE_ROLLBACK_FAILED":
-        return fault(
-            f"{stack} is {state}",
-            "continue the rollback in the CloudFormation console, then `./run deploy`",
-        )
+    if state in STUCK:
+        return fault(f"{stack} is {state}", STUCK[state].format(stack=stack))
     if state.endswith("_IN_PROGRESS"):
         return warning(f"{stack} is being changed ({state})", "`./run deploy` follows it")
     if state.endswith("_FAILED"):

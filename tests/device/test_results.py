@@ -118,9 +118,7 @@ def test_a_result_of_an_old_frame_is_late() -> None:
     assert (told["late"], told["age_s"]) == (True, 300.007)
 
 
-def test_a_frame_that_was_answered_and_not_logged_before_a_kill_is_ours_and_new() -> (
-    None
-):
+def test_a_frame_that_was_answered_and_not_logged_before_a_kill_is_ours_and_new() -> None:
     rig = Rig(ours=["marked-then-killed"], known=[])
 
     assert rig.receive(recognized("marked-then-killed", ADA, repeat=True)).new

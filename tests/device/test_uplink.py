@@ -73,6 +73,20 @@ def test_after_a_failed_upload_all_is_done_again() -> None:
     assert len(cloud.references) == len(store.frames) == 1
 
 
+def test_failed_uploads_and_publishes_give_their_places_back() -> None:
+    link = UnreliableLink(failures=10)
+    store = MemoryStore(*(TransportError("no network") for _ in range(10)))
+    cloud, rig = Cloud(link), Rig(store, link, places=2)
+    rig.spool.put(spooled())
+
+    for _ in range(20):
+        rig.uplink.step()
+    assert cloud.references == []
+    rig.uplink.step()
+
+    assert len(cloud.references) == 1
+
+
 def test_after_a_failed_publish_the_frame_is_not_uploaded_again() -> None:
     link = UnreliableLink(failures=2)
     store = MemoryStore()

@@ -27,6 +27,10 @@ StartAgent = Callable[..., Agent]
 Taken = tuple[bytes, Acknowledge]
 
 
+def get(taken: "queue.Queue[Taken]") -> Taken:
+    return taken.get(timeout=20)
+
+
 def publish(target: Target, thing: str, count: int) -> list[str]:
     """Publish results as the function does; give their frames' ids."""
     data, now = target.client("iot-data"), datetime.now(UTC)
@@ -63,18 +67,19 @@ def test_what_was_not_acknowledged_comes_again_and_what_was_does_not(
         return made_link
 
     first: queue.Queue[Taken] = queue.Queue()
-    with link(first):
+    with link(first) as connected:
         ids = publish(target, made.thing, 3)
-        came = [first.get(timeout=20) for _ in ids]
-        came[0][1]()  # the other two are taken, and not done with
-    came[1][1]()  # too late, which hurts nobody
+        came = {json.loads(payload)["frame_id"]: done for payload, done in map(get, [first] * 3)}
+        came[ids[0]]()  # the other two are taken, and not done with
+        connected.publish(topic(made.thing, "status"), b"{}")  # which follows it to the broker
+    came[ids[1]]()  # too late, which hurts nobody
 
     second: queue.Queue[Taken] = queue.Queue()
     with link(second):
-        again = {json.loads(second.get(timeout=20)[0])["frame_id"] for _ in range(2)}
+        again = {json.loads(get(second)[0])["frame_id"] for _ in range(2)}
         assert again == set(ids[1:])
         (last,) = publish(target, made.thing, 1)
-        while json.loads((latest := second.get(timeout=20))[0])["frame_id"] != last:
+        while json.loads((latest := get(second))[0])["frame_id"] != last:
             latest[1]()
         latest[1]()
 

@@ -19,9 +19,9 @@ from tests.resilience.crowd import Crowd
 def clip(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Pictures that are as large as a camera's: there is as much noise in them."""
     path = tmp_path_factory.mktemp("clip") / "clip.mp4"
-    writer = cv2.VideoWriter(str(path), cv2.VideoWriter.fourcc(*"mp4v"), 10, (640, 360))
+    writer = cv2.VideoWriter(str(path), cv2.VideoWriter.fourcc(*"mp4v"), 30, (640, 360))
     noise = np.random.default_rng(1)
-    for _ in range(20):
+    for _ in range(60):
         room = cv2.resize(noise.integers(0, 255, (45, 80, 3), np.uint8), (640, 360))
         writer.write(room)
     writer.release()

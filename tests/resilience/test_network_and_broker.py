@@ -98,7 +98,7 @@ def test_a_network_that_is_silent_for_a_while_costs_no_frame(crowd: Crowd) -> No
 
 def test_resets_in_the_middle_of_uploads_and_publishes_cost_no_frame(crowd: Crowd) -> None:
     lines = [crowd.join(thing) for thing in ("door", "yard")]
-    chance = random.Random(3)
+    chance = random.Random(3)  # noqa: S311
 
     for _ in range(8):
         crowd.await_captured(chance.randint(2, 9))

@@ -96,3 +96,20 @@ def packets(count: int, *, fps: float = 30.0, group: int = 15) -> Iterator[Unit[
 
 def evenly(count: int, fps: float) -> Iterable[float]:
     return (BEGUN_S + number / fps for number in itertools.islice(itertools.count(), count))
+
+
+def broken_clip(path: Path) -> None:
+    """Write a clip of 80 frames; those from 50 on begin a group, and before it some are damaged."""
+    ring = Ring(path.parent / "source", max_bytes=10**9)
+    source = recorder(ring, segment_s=60, queue_bytes=10**9)
+    for number in range(80):
+        source.offer(frame(number, fps=25))
+    source.close()
+    source.run()
+    ring.close()
+    whole = ring.path(ring.ids()[0])
+    data = bytearray(whole.read_bytes())
+    with av.open(str(whole)) as video:
+        at = [packet.pos for packet in video.demux(video=0) if packet.pos][30]
+    data[at : at + 30] = b"\x5a" * 30
+    path.write_bytes(data)

@@ -1,5 +1,6 @@
 """The whole agent, with its camera recorded."""
 
+import contextlib
 import dataclasses
 import threading
 import time
@@ -9,7 +10,6 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-import av
 import pytest
 
 from device.agent import Agent
@@ -18,6 +18,7 @@ from device.clip_camera import ClipCamera
 from device.journal import Journal
 from device.local_link import LocalLink
 from device.memory_spool import MemorySpool
+from device.opencv_camera import LiveCamera
 from device.recording.building import open_recording
 from device.recording.recording import Recording
 from device.recording.ring import Ring
@@ -32,10 +33,11 @@ from tests.device.fakes import (
     Cloud,
     EndlessCamera,
     MemoryStore,
+    Now,
     settings,
     until,
 )
-from tests.device.recording.film import frame, number_in, numbered, numbers, play, recorder
+from tests.device.recording.film import broken_clip, number_in, numbered, numbers, play
 
 
 class Film:
@@ -309,22 +311,6 @@ def test_a_folder_of_pictures_is_not_recorded(
     assert "a folder of pictures is nothing to record" in caplog.text
 
 
-def broken_clip(path: Path) -> None:
-    """A clip whose frames from 50 on begin a group, and of the group before it some are damaged."""
-    ring = ring_in(path.parent / "source")
-    source = recorder(ring, segment_s=60, queue_bytes=10**9)
-    for number in range(80):
-        source.offer(frame(number, fps=25))
-    source.close()
-    source.run()
-    data = bytearray(ring.path(ring.ids()[0]).read_bytes())
-    with av.open(str(ring.path(ring.ids()[0]))) as video:
-        at = [packet.pos for packet in video.demux(video=0) if packet.pos][30]
-    data[at : at + 30] = b"\x5a" * 30
-    path.write_bytes(data)
-    ring.close()
-
-
 def test_a_clip_with_a_broken_group_of_pictures_is_recorded_but_for_that(tmp_path: Path) -> None:
     broken_clip(tmp_path / "clip.mp4")
     link = LocalLink()
@@ -337,3 +323,20 @@ def test_a_clip_with_a_broken_group_of_pictures_is_recorded_but_for_that(tmp_pat
     assert shown[:30] == list(range(30))
     assert shown[-30:] == list(range(50, 80))
     assert agent.summary().recorded == len(shown) < 80
+
+
+@pytest.mark.parametrize("live", [False, True])
+def test_frames_that_come_damaged_are_no_end_of_a_stream(tmp_path: Path, live: bool) -> None:
+    broken_clip(tmp_path / "clip.mp4")
+    camera: ClipCamera | LiveCamera = ClipCamera(tmp_path / "clip.mp4")
+    if live:  # a clip stands for it, and ends, which a camera does not
+        camera = LiveCamera("http://camera/video", width=64, height=48)
+        camera._target = str(tmp_path / "clip.mp4")
+    seen: list[int] = []
+    with camera, contextlib.suppress(CameraError):
+        while (captured := camera.capture(Now())) is not None:
+            seen.append(number_in(captured.image))
+
+    assert seen[:30] == list(range(30))
+    assert seen[-30:] == list(range(50, 80))
+    assert len(seen) < 80

@@ -219,6 +219,39 @@ def test_on_a_full_disk_recording_pauses_and_goes_on_by_itself(
     assert [path.suffix for path in tmp_path.iterdir() if path.suffix == ".part"] == []
 
 
+def test_a_card_that_takes_long_to_sync_holds_up_no_frame_of_the_next_segment(
+    tmp_path: Path,
+) -> None:
+    synced, syncing = threading.Event(), threading.Event()
+    written: list[float] = []
+
+    class Writer:
+        def __init__(self, path: Path, first: Unit[Any]) -> None:
+            self._writer = open_av(path, first)
+
+        def write(self, unit: Unit[Any]) -> None:
+            written.append(unit.at_s)
+            self._writer.write(unit)
+
+        def close(self, until_s: float | None) -> None:
+            syncing.set()
+            assert synced.wait(DEADLINE_S)
+            self._writer.close(until_s)
+
+        def discard(self) -> None:
+            self._writer.discard()
+
+    running = Running(tmp_path, Writer)
+    running.offer(*(frame(number) for number in range(12)))
+    assert syncing.wait(DEADLINE_S)
+    until(lambda: len(written) == 12)  # of three segments, though the first is not closed
+    assert running.ring.ids() == ()
+    synced.set()
+    running.end()
+
+    assert numbers(running.ring) == list(range(12))
+
+
 def test_a_segment_that_gets_no_more_frames_is_finished(tmp_path: Path) -> None:
     running = Running(tmp_path, segment_s=60, idle_s=0.05)
     running.offer(*(frame(number) for number in range(5)))

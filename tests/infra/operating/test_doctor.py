@@ -126,9 +126,9 @@ def test_all_of_a_healthy_account_is_found_so() -> None:
     ("state", "finding", "words"),
     [
         ("ROLLBACK_COMPLETE", "fault", "`./run deploy` clears it away"),
-        ("UPDATE_ROLLBACK_FAILED", "fault", "continue the rollback"),
+        ("UPDATE_ROLLBACK_FAILED", "fault", "deploy --continue-rollback"),
         ("UPDATE_IN_PROGRESS", "warning", "is being changed"),
-        ("DELETE_FAILED", "fault", "`./run deploy` again says why"),
+        ("DELETE_FAILED", "fault", "./run --stack sightline destroy"),
         ("UPDATE_ROLLBACK_COMPLETE", "ok", ""),
     ],
 )
