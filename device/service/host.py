@@ -1,7 +1,9 @@
 """The machine that a service is put onto, as far as that changes it."""
 
+import grp
 import os
 import platform
+import pwd
 import shutil
 import subprocess
 import sys
@@ -95,5 +97,5 @@ class ThisHost:
             raise ConfigError(f"`{' '.join(command)}` failed: {said or done.returncode}")
 
     def give(self, path: Path, user: str, group: str) -> None:
-        """See `Host.give`."""
-        shutil.chown(path, user, group)
+        """See `Host.give`; a link that somebody put there is not followed."""
+        os.chown(path, pwd.getpwnam(user).pw_uid, grp.getgrnam(group).gr_gid, follow_symlinks=False)

@@ -22,7 +22,7 @@ from sightline.errors import ConfigError
 from sightline.topics import PREFIX
 
 CLOUD = "cloud"
-KEEP_ALIVE_S = 10  # of every client, whatever it asks for; AWS takes 30 and more
+KEEP_ALIVE_S = 10  # of every client, whatever it asks for: the least that mosquitto takes
 _NOBODY = 65534
 _START_S = 10.0
 

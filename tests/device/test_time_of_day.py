@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 
+from device.spool import SpooledFrame
 from device.time_of_day import TimeOfDay
 from device.uplink import reference
 from tests.device.fakes import NOON, spooled
@@ -39,7 +40,7 @@ class Pi:
         self.synchronized.touch()
 
 
-def taken(pi: Pi, *, resumed: bool = False):  # type: ignore[no-untyped-def]
+def taken(pi: Pi, *, resumed: bool = False) -> SpooledFrame:
     return replace(spooled(), captured_at=pi.shows, captured_s=pi.uptime, resumed=resumed)
 
 

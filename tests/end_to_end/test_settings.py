@@ -28,6 +28,13 @@ def pictures(tmp_path: Path) -> Path:
     return folder
 
 
+def peak_mb(agent: Agent) -> float:
+    """Read the most memory that an agent has had."""
+    lines = Path(f"/proc/{agent.process.pid}/status").read_text().splitlines()
+    (found,) = [line.split()[1] for line in lines if line.startswith("VmHWM")]
+    return int(found) / 1024
+
+
 def test_settings_are_changed_refused_and_kept(
     stack: LocalStack,
     target: Target,
@@ -55,6 +62,8 @@ def test_settings_are_changed_refused_and_kept(
     assert (status, found["errors"], found["waits"]) == (0, {}, [])
     assert found["reported"]["frames.jpeg_quality"] == 70
     agent.wait_for_lines(len(agent.lines) + 3)  # at 86400 s there would be none
+
+    assert peak_mb(agent) <= 150  # without the face check
 
     # Somebody writes past our own command what cannot be.
     bad = {"frames": {"interval_s": "often"}, "moon": {"phase": 1}}

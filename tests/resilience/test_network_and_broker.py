@@ -26,7 +26,7 @@ def test_a_broker_that_is_killed_and_started_again_costs_no_frame(crowd: Crowd) 
         crowd.ground.broker.kill()
         crowd.await_captured(10)
         crowd.ground.broker.start()
-        crowd.await_answered(30)
+        crowd.await_answered(20)
 
     crowd.end()
     assert crowd.ledger.tally().dropped == 0
@@ -60,7 +60,7 @@ def test_what_is_too_old_when_the_network_comes_back_is_dropped_and_counted(crow
     crowd.await_answered(5)
 
     line.become(CUT)
-    crowd.await_captured(30)
+    crowd.await_captured(20)
     line.become(CALM)
     crowd.await_answered(10)
 
@@ -100,7 +100,7 @@ def test_resets_in_the_middle_of_uploads_and_publishes_cost_no_frame(crowd: Crow
     lines = [crowd.join(thing) for thing in ("door", "yard")]
     chance = random.Random(3)  # noqa: S311
 
-    for _ in range(8):
+    for _ in range(6):
         crowd.await_captured(chance.randint(2, 9))
         chance.choice(lines).become(dataclasses.replace(WIFI, name="reset", resets=True))
 

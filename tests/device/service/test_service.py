@@ -281,7 +281,7 @@ def test_what_keeps_it_from_running_is_told_before_anything_is_done(
 
 def test_a_folder_that_cannot_be_used_is_named(folder: Path, tmp_path: Path) -> None:
     installer = Installer(Pi(), root=tmp_path)
-    with pytest.raises(ConfigError, match="name the folder that `./run provision` made"):
+    with pytest.raises(ConfigError, match=r"name the folder that `\./run provision` made"):
         installer.check(None)
     with pytest.raises(ConfigError, match="no such file"):
         installer.check(tmp_path / "nowhere")
