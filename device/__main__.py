@@ -16,36 +16,38 @@ import threading
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 
-from device import identity, kept_settings, logs
+from device import logs
 from device.agent import Agent
 from device.arguments import read as read_arguments
-from device.camera import Camera
-from device.clip_camera import ClipCamera
+from device.cameras.camera import Camera
+from device.cameras.clip_camera import ClipCamera
+from device.cameras.folder_camera import FolderCamera
+from device.cameras.opencv_camera import LiveCamera, without_password
+from device.cameras.pi_camera import PiCamera
 from device.clock import utc_now
-from device.credentials import CredentialsEndpoint
 from device.doctor.command import doctor
-from device.folder_camera import FolderCamera
 from device.gate.building import gatekeeper_for
-from device.iot_link import IotLink
-from device.joining import joined, renew, renewed
+from device.joining.joining import joined, renew, renewed
 from device.journal import Journal, Summary
-from device.kept_settings import KeptSettings
-from device.live_settings import LiveSettings
-from device.opencv_camera import LiveCamera, without_password
-from device.pi_camera import PiCamera
+from device.network import identity
+from device.network.credentials import CredentialsEndpoint
+from device.network.iot_link import IotLink
+from device.network.s3_frame_store import S3FrameStore
+from device.network.s3_segment_store import S3SegmentStore
 from device.pulse import Pulses
 from device.recording.building import open_recording
 from device.recording.lane import FramesFirst, Lane
 from device.recording.recording import Recording
-from device.s3_frame_store import S3FrameStore
-from device.s3_segment_store import S3SegmentStore
+from device.remote import kept_settings
+from device.remote.kept_settings import KeptSettings
+from device.remote.live_settings import LiveSettings
+from device.remote.shadow import Shadow
+from device.remote.status import last_will
+from device.remote.telling import Telling
 from device.service import command as service
 from device.settings import CameraSettings, Settings, is_path
-from device.shadow import Shadow
-from device.spool_building import open_spool
+from device.spooling.building import open_spool
 from device.state_folder import state_folder
-from device.status import last_will
-from device.telling import Telling
 from device.watchdog import Systemd, Watchdog
 from sightline.errors import CameraError, ConfigError, TransportError
 from sightline.topics import topic

@@ -6,27 +6,27 @@ import threading
 import time
 from collections.abc import Callable, Sequence
 
-from device.backlog import Backlog
-from device.camera import Camera
+from device.answers.results import Outcome, Results
+from device.cameras.camera import Camera
 from device.capture import Capture, Schedule
 from device.choice import Choice
-from device.commands import Commands
-from device.drops import Drops
-from device.following import follow_frames, follow_recording, follow_status, look_every_s
-from device.frame_store import FrameStore
 from device.gate.gatekeeper import Gatekeeper
 from device.journal import Journal, Summary
 from device.keeping import Keeping
-from device.link import Link
-from device.live_settings import LiveSettings
+from device.network.frame_store import FrameStore
+from device.network.link import Link
 from device.pending import Pending
 from device.pulse import Pulses
 from device.recording.recording import Recording
-from device.results import Outcome, Results
+from device.remote.commands import Commands
+from device.remote.following import follow_frames, follow_recording, follow_status, look_every_s
+from device.remote.live_settings import LiveSettings
+from device.remote.shadow import Shadow
+from device.remote.status import StatusReporter
 from device.settings import Settings
-from device.shadow import Shadow
-from device.spool import Spool
-from device.status import StatusReporter
+from device.spooling.backlog import Backlog
+from device.spooling.drops import Drops
+from device.spooling.spool import Spool
 from device.time_of_day import TimeOfDay
 from device.uplink import Uplink
 from sightline.errors import CameraError, ConfigError

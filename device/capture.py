@@ -12,7 +12,7 @@ import time
 from collections.abc import Callable
 from typing import Protocol
 
-from device.camera import Camera, Captured
+from device.cameras.camera import Camera, Captured
 from device.newest import Newest
 
 log = logging.getLogger(__name__)
@@ -45,12 +45,12 @@ class Schedule:
         self._stopped = False
 
     def remaining_s(self) -> float:
-        """See `device.camera.Pace`."""
+        """See `device.cameras.camera.Pace`."""
         self._alive(0.0)
         return 0.0 if self._hurry.is_set() else max(0.0, self._due_s - self._clock())
 
     def pause(self, seconds: float) -> None:
-        """See `device.camera.Pace`."""
+        """See `device.cameras.camera.Pace`."""
         if seconds > 0:
             self._alive(seconds)
             self._hurry.wait(seconds)
@@ -101,11 +101,11 @@ class _EachFrame:
         self._schedule = schedule
 
     def remaining_s(self) -> float:
-        """See `device.camera.Pace`."""
+        """See `device.cameras.camera.Pace`."""
         return 0.0
 
     def pause(self, seconds: float) -> None:
-        """See `device.camera.Pace`."""
+        """See `device.cameras.camera.Pace`."""
         self._schedule.pause(seconds)
 
 

@@ -3,7 +3,7 @@
 import queue
 from collections.abc import Callable, Mapping
 
-from device.camera import Captured
+from device.cameras.camera import Captured
 from device.gate.gatekeeper import Chosen, Gatekeeper
 from device.journal import Journal
 

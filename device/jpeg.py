@@ -2,7 +2,7 @@
 
 import cv2
 
-from device.camera import Image
+from device.cameras.camera import Image
 from sightline.errors import CameraError
 
 

@@ -5,12 +5,12 @@ import time
 from collections.abc import Mapping
 
 from device import jpeg
-from device.camera import Captured
-from device.drops import Drops
+from device.cameras.camera import Captured
 from device.journal import Journal
 from device.recording.recording import Recording
 from device.settings import Settings
-from device.spool import Spool, SpooledFrame
+from device.spooling.drops import Drops
+from device.spooling.spool import Spool, SpooledFrame
 from sightline.keys import frame_key, new_frame_id
 
 

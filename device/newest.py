@@ -6,7 +6,7 @@ from collections.abc import Callable
 from types import TracebackType
 from typing import Self
 
-from device.camera import Captured
+from device.cameras.camera import Captured
 
 
 class Newest:

@@ -4,7 +4,7 @@ import threading
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from device.spool import Spool, SpooledFrame
+from device.spooling.spool import Spool, SpooledFrame
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

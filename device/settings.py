@@ -6,10 +6,11 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from urllib.parse import urlsplit
 
-from device import kept_identity, tables
+from device import tables
 from device.gate.settings import GateSettings
+from device.joining import kept_identity
 from device.recording.settings import RecordingSettings
-from device.spool_settings import SpoolSettings
+from device.spooling.settings import SpoolSettings
 from sightline.errors import ConfigError, MessageError
 from sightline.fleet import check_serial
 from sightline.topics import check_device, through, topic

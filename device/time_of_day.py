@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import Literal
 
 from device.clock import utc_now
-from device.spool import SpooledFrame
+from device.spooling.spool import SpooledFrame
 
 log = logging.getLogger(__name__)
 

@@ -10,14 +10,14 @@ import threading
 import time
 from collections.abc import Callable, Mapping
 
-from device.backlog import Backlog
-from device.backoff import Backoff
-from device.drops import Drops
-from device.frame_store import FrameStore
 from device.journal import Journal
-from device.link import Link
+from device.network.backoff import Backoff
+from device.network.frame_store import FrameStore
+from device.network.link import Link
 from device.pending import Pending
-from device.spool import Spool, SpooledFrame
+from device.spooling.backlog import Backlog
+from device.spooling.drops import Drops
+from device.spooling.spool import Spool, SpooledFrame
 from device.time_of_day import TimeOfDay
 from sightline.errors import ConfigError, TransportError
 from sightline.messages import FrameCaptured, Gate, encode

@@ -8,12 +8,13 @@ from datetime import datetime
 
 import numpy as np
 
-from device import diagnosis, jpeg
-from device.credentials import CredentialsEndpoint
+from device import jpeg
 from device.doctor.finding import Finding, fault, ok, warning
-from device.frame_store import FrameStore
-from device.identity import Identity
-from device.session import Session
+from device.network import diagnosis
+from device.network.credentials import CredentialsEndpoint
+from device.network.frame_store import FrameStore
+from device.network.identity import Identity
+from device.network.session import Session
 from device.settings import Settings
 from sightline import __version__
 from sightline.errors import MessageError, TransportError

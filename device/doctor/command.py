@@ -5,10 +5,10 @@ import sys
 from collections.abc import Callable
 from pathlib import Path
 
-from device.camera import Camera
+from device.answers.output import Output
+from device.cameras.camera import Camera
 from device.doctor.examine import Options, examine
 from device.doctor.finding import Finding
-from device.output import Output
 from device.settings import CameraSettings
 
 

@@ -11,14 +11,14 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
-from device import certificate, identity
-from device.camera import Camera
+from device.cameras.camera import Camera
 from device.clock import utc_now
 from device.doctor import cloud_side, surroundings
 from device.doctor.finding import Examination, Finding, given, ok, warning
-from device.identity import Identity
-from device.s3_frame_store import S3FrameStore
-from device.session import Session
+from device.network import certificate, identity
+from device.network.identity import Identity
+from device.network.s3_frame_store import S3FrameStore
+from device.network.session import Session
 from device.settings import CameraSettings, Settings
 
 CHECKS = (

@@ -11,7 +11,7 @@ from http.client import HTTPConnection, HTTPException, HTTPSConnection
 from pathlib import Path
 from urllib.parse import urlsplit
 
-from device.camera import Camera
+from device.cameras.camera import Camera
 from device.doctor.finding import Finding, fault, ok, warning
 from device.settings import Settings
 from sightline.errors import CameraError, TransportError
@@ -127,7 +127,7 @@ def disk(folder: Path) -> Finding:
 
 
 class _AtOnce:
-    """A pace that wants each frame at once. See `device.camera.Pace`."""
+    """A pace that wants each frame at once. See `device.cameras.camera.Pace`."""
 
     def remaining_s(self) -> float:
         return 0.0

@@ -9,7 +9,7 @@ from typing import Protocol
 import cv2
 import numpy as np
 
-from device.camera import Image
+from device.cameras.camera import Image
 from device.gate.gate import Seen
 from device.jpeg import fit
 from sightline.faces.alignment import align

@@ -6,7 +6,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Literal, Protocol
 
-from device.camera import Image
+from device.cameras.camera import Image
 from device.gate.budget import Budget
 from device.gate.motion import Change, Motion
 from device.gate.settings import GateSettings, Mode

@@ -5,7 +5,7 @@ import math
 from dataclasses import dataclass
 from typing import TypeAlias
 
-from device.camera import Captured
+from device.cameras.camera import Captured
 from device.gate.burst import Burst
 from device.gate.gate import Gate, Verdict
 

@@ -16,7 +16,7 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from device.camera import Image
+from device.cameras.camera import Image
 from device.gate.settings import MotionSettings
 
 Small = NDArray[np.float32]  # (about 120, 160) grey levels

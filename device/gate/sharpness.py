@@ -6,7 +6,7 @@ from collections import deque
 import cv2
 import numpy as np
 
-from device.camera import Image
+from device.cameras.camera import Image
 from device.gate.motion import Region
 
 _FLOOR = 150.0  # grey levels squared: contrast below it is mostly noise

@@ -11,7 +11,7 @@ from av.video.stream import VideoStream
 from numpy.typing import NDArray
 
 from device import jpeg
-from device.camera import Image
+from device.cameras.camera import Image
 from device.recording.mp4 import TICKS, Mp4, translated
 from device.recording.settings import RecordingSettings
 from device.recording.writer import Unit

@@ -5,7 +5,7 @@ import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 
-from device.frame_store import FrameStore
+from device.network.frame_store import FrameStore
 
 CHUNK_BYTES = 65_536
 PATIENCE_S = 0.25

@@ -5,7 +5,7 @@ import threading
 from importlib.util import find_spec
 from typing import Any
 
-from device.camera import Captured
+from device.cameras.camera import Captured
 from device.recording.pi_encoder import PiEncoder
 from device.recording.recorder import Recorder
 from device.recording.ring import Ring

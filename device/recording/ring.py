@@ -23,7 +23,7 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 from device.recording.segment_store import NOTES
-from device.spool_folder import captured_at_of
+from device.spooling.folder import captured_at_of
 from sightline.errors import ConfigError
 
 log = logging.getLogger(__name__)

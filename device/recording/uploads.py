@@ -4,10 +4,10 @@ import logging
 import threading
 from collections.abc import Callable
 
-from device.backoff import Backoff
+from device.network.backoff import Backoff
 from device.recording.ring import Ring
 from device.recording.segment_store import SegmentStore
-from device.spool_folder import captured_at_of
+from device.spooling.folder import captured_at_of
 from sightline.errors import ConfigError, TransportError
 from sightline.keys import segment_key
 

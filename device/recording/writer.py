@@ -5,7 +5,7 @@ from datetime import datetime
 from pathlib import Path
 from typing import Generic, Protocol, TypeVar
 
-from device.camera import Captured, Image
+from device.cameras.camera import Captured, Image
 
 T_co = TypeVar("T_co", covariant=True)
 D = TypeVar("D", contravariant=True)

@@ -6,9 +6,9 @@ from dataclasses import dataclass
 from importlib.resources import files
 from pathlib import Path
 
-from device import identity
-from device.kept_identity import FOLDER as IDENTITY
-from device.kept_identity import write_whole
+from device.joining.kept_identity import FOLDER as IDENTITY
+from device.joining.kept_identity import write_whole
+from device.network import identity
 from device.service.host import Host
 from device.settings import Settings
 from sightline.errors import ConfigError

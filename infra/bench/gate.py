@@ -10,8 +10,8 @@ import cv2
 import numpy as np
 
 from device import jpeg
-from device.camera import Captured
-from device.clip_camera import ClipCamera
+from device.cameras.camera import Captured
+from device.cameras.clip_camera import ClipCamera
 from device.gate.building import face_finder
 from device.gate.gate import FaceFinder
 from device.gate.motion import Motion

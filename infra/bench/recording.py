@@ -16,7 +16,7 @@ import cv2
 import numpy as np
 
 from device import jpeg
-from device.camera import Captured, Image, Pace
+from device.cameras.camera import Captured, Image, Pace
 from device.capture import Capture, Schedule
 from device.clock import utc_now
 from device.gate.gate import Gate
@@ -57,7 +57,7 @@ class SteadyCamera:
         pass
 
     def capture(self, pace: Pace) -> Captured | None:  # noqa: ARG002 - each frame is wanted
-        """See `device.camera.Camera.capture`."""
+        """See `device.cameras.camera.Camera.capture`."""
         passed = int((time.monotonic() - self._begun_s) * self._fps)
         number = max(self._number + 1, passed)
         self.lost += number - self._number - 1

@@ -20,11 +20,11 @@ from datetime import UTC, datetime
 from functools import partial
 from pathlib import Path
 
-from device.disk_frames import Bounds
-from device.disk_spool import DiskSpool
 from device.journal import percentile
-from device.memory_spool import MemorySpool
-from device.spool import SpooledFrame
+from device.spooling.disk_frames import Bounds
+from device.spooling.disk_spool import DiskSpool
+from device.spooling.memory_spool import MemorySpool
+from device.spooling.spool import SpooledFrame
 from infra.bench.gate import Figure
 from sightline.keys import frame_key, new_frame_id
 

@@ -86,7 +86,7 @@ def fleet(
 
 def _play(wish: "Wish", picture: Path, report: Path | None) -> str | None:
     from device.settings import UplinkSettings
-    from device.spool_settings import SpoolSettings
+    from device.spooling.settings import SpoolSettings
     from infra.fleet import report as reports
     from infra.fleet.show import play
     from infra.fleet.timeline import timeline

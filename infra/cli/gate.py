@@ -12,7 +12,7 @@ from infra.cli.console import err, print_table, say, tell
 from sightline.errors import ConfigError
 
 if TYPE_CHECKING:
-    from device.camera import Captured
+    from device.cameras.camera import Captured
     from device.gate.settings import GateSettings
     from infra.gating.trial import Look, Trial
 
@@ -133,8 +133,8 @@ def _frames(
 ) -> "tuple[Iterator[Captured], float | None]":
     """Open a source; how long it will be, if that is known."""
     from device.__main__ import camera_of
-    from device.clip_camera import ClipCamera
-    from device.folder_camera import FolderCamera
+    from device.cameras.clip_camera import ClipCamera
+    from device.cameras.folder_camera import FolderCamera
     from device.settings import CameraSettings, is_path
     from infra.gating.live import clip_seconds, watched
     from infra.gating.trial import PlayedTime, played
@@ -230,7 +230,7 @@ def _toml(settings: "GateSettings") -> list[str]:
 
 def _name(source: str) -> str:
     """A source's name without what may be a password in it."""
-    from device.opencv_camera import without_password
+    from device.cameras.opencv_camera import without_password
     from device.settings import is_path
 
     return Path(source).name if is_path(source) else without_password(source)

@@ -6,8 +6,8 @@ from typing import Annotated, Any
 import typer
 from rich.markup import escape
 
-from device.lines import printable
-from device.live_settings import defaults
+from device.answers.lines import printable
+from device.remote.live_settings import defaults
 from infra.cli.console import print_json, print_table, say
 from infra.cli.context import target
 from infra.operating.device_settings import DeviceSettings, ask, parse, read, settled

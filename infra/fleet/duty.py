@@ -13,17 +13,17 @@ from pathlib import Path
 import cv2
 import numpy as np
 
-from device import identity
 from device.agent import Agent
-from device.clip_camera import ClipCamera
+from device.answers.results import Outcome
+from device.cameras.clip_camera import ClipCamera
 from device.clock import utc_now
-from device.credentials import CredentialsEndpoint
-from device.iot_link import IotLink
-from device.results import Outcome
-from device.s3_frame_store import S3FrameStore
+from device.network import identity
+from device.network.credentials import CredentialsEndpoint
+from device.network.iot_link import IotLink
+from device.network.s3_frame_store import S3FrameStore
+from device.remote.status import last_will
 from device.settings import Settings
-from device.spool_building import open_spool
-from device.status import last_will
+from device.spooling.building import open_spool
 from infra.demo.clip import read_number
 from infra.fleet.events import Emit, Event, Named
 from infra.fleet.watched_spool import WatchedSpool
@@ -48,7 +48,7 @@ class Duty:
         mqtt_port, credentials_port, s3_port: On loopback, instead of the settings'.
         begin_after_s: How long after the fleet's begin it starts.
         answer_timeout_s, attempts: See `device.settings.UplinkSettings`.
-        max_frames, max_age_s: See `device.spool_settings.SpoolSettings`.
+        max_frames, max_age_s: See `device.spooling.settings.SpoolSettings`.
     """
 
     thing: str

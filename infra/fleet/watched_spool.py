@@ -4,12 +4,12 @@ import math
 import time
 from collections.abc import Callable, Iterable
 
-from device.spool import ALL, Spool, SpooledFrame, State
+from device.spooling.spool import ALL, Spool, SpooledFrame, State
 from infra.fleet.events import FULL, GIVEN_UP, TOO_OLD, Emit, Event, What, Why
 
 
 class WatchedSpool:
-    """See `device.spool.Spool`; all is done by the spool behind it, and told once it is done."""
+    """A `Spool` that tells what the one behind it has done."""
 
     def __init__(
         self,

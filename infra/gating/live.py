@@ -6,7 +6,7 @@ from pathlib import Path
 
 import cv2
 
-from device.camera import Camera, Captured
+from device.cameras.camera import Camera, Captured
 from device.capture import Schedule
 
 

@@ -8,7 +8,7 @@ from datetime import UTC, datetime
 
 import numpy as np
 
-from device.camera import Camera, Captured, Image
+from device.cameras.camera import Camera, Captured, Image
 from device.gate.gate import FaceFinder, Gate, Reason, Verdict
 from device.gate.gatekeeper import Gatekeeper
 from device.gate.settings import GateSettings
@@ -36,12 +36,12 @@ class PlayedTime:
         return self._now_s
 
     def remaining_s(self) -> float:
-        """See `device.camera.Pace`. A hair early is on time: frames' times are rounded."""
+        """See `device.cameras.camera.Pace`. A hair early is on time: frames' times are rounded."""
         left_s = self._due_s - self._now_s
         return left_s if left_s > 0.001 else 0.0
 
     def pause(self, seconds: float) -> None:
-        """See `device.camera.Pace`."""
+        """See `device.cameras.camera.Pace`."""
         self._now_s += max(0.0, seconds)
 
     def taken(self) -> None:

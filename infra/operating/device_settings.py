@@ -8,8 +8,8 @@ from typing import Any
 
 from botocore.exceptions import ClientError
 
-from device.live_settings import check, defaults, flat, nested
-from device.shadow import ANSWERS, digest
+from device.remote.live_settings import check, defaults, flat, nested
+from device.remote.shadow import ANSWERS, digest
 from infra.account import error_code, translated
 from infra.target import Target
 from sightline.errors import ConfigError

@@ -8,12 +8,12 @@ from datetime import datetime
 from pathlib import Path
 
 from cloud.metrics import DIMENSION, NAMESPACE
-from device import identity
-from device.credentials import CredentialsEndpoint
 from device.doctor.cloud_side import trial_frame
 from device.doctor.finding import Finding, fault, not_tried, ok
-from device.s3_frame_store import S3FrameStore
-from device.session import Session
+from device.network import identity
+from device.network.credentials import CredentialsEndpoint
+from device.network.s3_frame_store import S3FrameStore
+from device.network.session import Session
 from device.settings import Settings
 from infra.account import translated
 from infra.demo.rehearsal import FILES, KNOWN, PORTRAITS

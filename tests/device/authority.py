@@ -16,7 +16,7 @@ from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat
 from cryptography.x509.oid import NameOID
 
-from device.identity import Identity
+from device.network.identity import Identity
 from device.settings import IotSettings
 
 DAY = datetime.timedelta(days=1)

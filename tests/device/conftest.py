@@ -5,11 +5,11 @@ from pathlib import Path
 
 import pytest
 
-from device.disk_frames import Bounds
-from device.disk_spool import DiskSpool
-from device.memory_spool import MemorySpool
+from device.spooling.disk_frames import Bounds
+from device.spooling.disk_spool import DiskSpool
+from device.spooling.memory_spool import MemorySpool
 from tests.device.fakes import key_of
-from tests.device.spools import BOUNDS, Clock, Open
+from tests.device.spooling.spools import BOUNDS, Clock, Open
 
 
 @pytest.fixture

@@ -10,8 +10,8 @@ from pathlib import Path
 import cv2
 import numpy as np
 
-from device.camera import Captured, Image, Pace
-from device.local_link import LocalLink
+from device.cameras.camera import Captured, Image, Pace
+from device.network.local_link import LocalLink
 from device.settings import (
     CameraSettings,
     FrameSettings,
@@ -20,7 +20,7 @@ from device.settings import (
     StorageSettings,
     UplinkSettings,
 )
-from device.spool import SpooledFrame
+from device.spooling.spool import SpooledFrame
 from sightline.errors import TransportError
 from sightline.keys import frame_key, new_frame_id
 from sightline.messages import Face, FrameCaptured, FrameRecognized, Person, decode, encode

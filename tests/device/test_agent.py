@@ -12,20 +12,20 @@ import numpy as np
 import pytest
 
 from device.agent import Agent
-from device.camera import Camera, Captured, Pace
-from device.disk_frames import Bounds
-from device.disk_spool import DiskSpool
-from device.folder_camera import FolderCamera
-from device.frame_store import FolderStore, FrameStore
+from device.answers.results import Outcome
+from device.cameras.camera import Camera, Captured, Pace
+from device.cameras.folder_camera import FolderCamera
+from device.cameras.opencv_camera import LiveCamera
 from device.gate.building import gatekeeper_for
-from device.live_settings import LiveSettings
-from device.local_link import LocalLink
-from device.memory_spool import MemorySpool
-from device.opencv_camera import LiveCamera
-from device.results import Outcome
+from device.network.frame_store import FolderStore, FrameStore
+from device.network.local_link import LocalLink
+from device.remote.live_settings import LiveSettings
+from device.remote.shadow import Shadow
 from device.settings import FrameSettings, StatusSettings
-from device.shadow import Shadow
-from device.spool_settings import SpoolSettings
+from device.spooling.disk_frames import Bounds
+from device.spooling.disk_spool import DiskSpool
+from device.spooling.memory_spool import MemorySpool
+from device.spooling.settings import SpoolSettings
 from sightline.errors import CameraError, ConfigError, TransportError
 from sightline.messages import Command, DeviceStatus, FrameCaptured, decode, encode
 from sightline.topics import topic
@@ -42,7 +42,7 @@ from tests.device.fakes import (
     settings,
     until,
 )
-from tests.device.shadows import ShadowService
+from tests.device.remote.shadows import ShadowService
 
 
 class Running:

@@ -5,7 +5,7 @@ import numpy as np
 import pytest
 
 from device import jpeg
-from device.camera import Captured
+from device.cameras.camera import Captured
 from device.capture import Capture, Schedule
 from sightline.errors import CameraError
 from tests.device.fakes import EndlessCamera, image, until

@@ -7,11 +7,11 @@ from pathlib import Path
 import pytest
 
 from device.__main__ import camera_of, exit_status, main
-from device.clip_camera import ClipCamera
-from device.folder_camera import FolderCamera
+from device.cameras.clip_camera import ClipCamera
+from device.cameras.folder_camera import FolderCamera
+from device.cameras.opencv_camera import LiveCamera
+from device.cameras.pi_camera import PiCamera
 from device.journal import Event, Journal
-from device.opencv_camera import LiveCamera
-from device.pi_camera import PiCamera
 from device.settings import CameraSettings
 from tests.device.authority import Authority
 from tests.device.test_settings import WHOLE

@@ -2,7 +2,7 @@ import threading
 
 import pytest
 
-from device.camera import Captured
+from device.cameras.camera import Captured
 from device.newest import Newest
 from tests.device.fakes import DEADLINE_S, NOON, image
 

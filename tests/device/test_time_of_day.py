@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from device.spool import SpooledFrame
+from device.spooling.spool import SpooledFrame
 from device.time_of_day import TimeOfDay
 from device.uplink import reference
 from tests.device.fakes import NOON, spooled

@@ -2,12 +2,12 @@ import threading
 
 import pytest
 
-from device.backoff import Backoff
-from device.frame_store import FrameStore
 from device.journal import Journal
-from device.local_link import LocalLink
-from device.memory_spool import MemorySpool
+from device.network.backoff import Backoff
+from device.network.frame_store import FrameStore
+from device.network.local_link import LocalLink
 from device.pending import Pending
+from device.spooling.memory_spool import MemorySpool
 from device.uplink import REFUSALS, Uplink
 from sightline.errors import ConfigError, TransportError
 from sightline.messages import Counters

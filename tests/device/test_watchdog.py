@@ -9,10 +9,10 @@ from pathlib import Path
 import pytest
 
 from device.agent import CAPTURE_S, Agent
-from device.camera import Captured, Pace
-from device.local_link import LocalLink
-from device.memory_spool import MemorySpool
+from device.cameras.camera import Captured, Pace
+from device.network.local_link import LocalLink
 from device.pulse import Pulses
+from device.spooling.memory_spool import MemorySpool
 from device.watchdog import Systemd, Watchdog
 from tests.device.fakes import DEADLINE_S, EndlessCamera, MemoryStore, settings, until
 

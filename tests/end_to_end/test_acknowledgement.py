@@ -11,9 +11,9 @@ from uuid import uuid4
 
 import pytest
 
-from device import identity
-from device.iot_link import IotLink
-from device.link import Acknowledge
+from device.network import identity
+from device.network.iot_link import IotLink
+from device.network.link import Acknowledge
 from device.settings import Settings
 from infra.target import Target
 from sightline.messages import FrameRecognized, encode

@@ -13,12 +13,12 @@ from uuid import uuid4
 
 import pytest
 
-from device import identity
-from device.claim import obtain
-from device.iot_desk import IotDesk
-from device.iot_link import IotLink
-from device.joining import renew
-from device.kept_identity import FOLDER, IdentityFolder, Kept, Pending
+from device.joining.claim import obtain
+from device.joining.iot_desk import IotDesk
+from device.joining.joining import renew
+from device.joining.kept_identity import FOLDER, IdentityFolder, Kept, Pending
+from device.network import identity
+from device.network.iot_link import IotLink
 from device.settings import Settings
 from infra.local.stack import LocalStack
 from infra.provisioning.fleet import Fleet, provision_fleet, revoke_claim

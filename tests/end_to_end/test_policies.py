@@ -14,13 +14,13 @@ import boto3
 import pytest
 from botocore.exceptions import ClientError
 
-from device import identity
 from device.clock import utc_now
-from device.credentials import CredentialsEndpoint
-from device.iot_link import IotLink
-from device.s3_frame_store import S3FrameStore
+from device.network import identity
+from device.network.credentials import CredentialsEndpoint
+from device.network.iot_link import IotLink
+from device.network.s3_frame_store import S3FrameStore
+from device.remote.status import last_will
 from device.settings import Settings
-from device.status import last_will
 from infra.local.deployed import role_credentials
 from infra.target import Target
 from sightline.errors import ConfigError, TransportError

@@ -7,12 +7,12 @@ from pathlib import Path
 import cv2
 import pytest
 
-from device import identity
-from device.credentials import CredentialsEndpoint
+from device.network import identity
+from device.network.credentials import CredentialsEndpoint
+from device.network.s3_frame_store import S3FrameStore
+from device.network.s3_segment_store import S3SegmentStore
 from device.recording.lane import Lane
 from device.recording.ring import Ring
-from device.s3_frame_store import S3FrameStore
-from device.s3_segment_store import S3SegmentStore
 from device.settings import Settings
 from infra.target import Target
 from sightline.messages import FrameCaptured, decode

@@ -19,7 +19,7 @@ from pathlib import Path
 
 import cv2
 
-from device.spool_building import open_spool
+from device.spooling.building import open_spool
 from infra.fleet.duty import Duty, serve, settings_of
 from infra.fleet.events import Event, read, write
 from sightline import wire

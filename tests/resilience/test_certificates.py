@@ -5,8 +5,8 @@ from contextlib import suppress
 
 import pytest
 
-from device import identity
-from device.iot_link import IotLink
+from device.network import identity
+from device.network.iot_link import IotLink
 from device.settings import IotSettings, Settings
 from infra.fleet.small_ground import SmallGround
 from sightline.errors import SightlineError, TransportError

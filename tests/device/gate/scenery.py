@@ -4,7 +4,7 @@ from collections.abc import Iterable
 
 import numpy as np
 
-from device.camera import Captured, Image
+from device.cameras.camera import Captured, Image
 from device.gate.gate import Gate, Seen, Verdict
 from infra.gating.trial import captured
 

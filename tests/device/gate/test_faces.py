@@ -5,8 +5,8 @@ import cv2
 import numpy as np
 import pytest
 
-from device.camera import Captured, Image
-from device.clip_camera import ClipCamera
+from device.cameras.camera import Captured, Image
+from device.cameras.clip_camera import ClipCamera
 from device.gate.faces import FaceCheck
 from device.gate.gate import FaceFinder, Seen
 from device.gate.settings import GateSettings

@@ -6,12 +6,12 @@ from dataclasses import replace
 from datetime import UTC, datetime
 
 from device.agent import Agent
-from device.camera import Captured, Image, Pace
+from device.cameras.camera import Captured, Image, Pace
 from device.gate.gate import Gate
 from device.gate.gatekeeper import Gatekeeper
 from device.gate.settings import GateSettings
-from device.local_link import LocalLink
-from device.memory_spool import MemorySpool
+from device.network.local_link import LocalLink
+from device.spooling.memory_spool import MemorySpool
 from sightline.messages import Command, DeviceStatus, decode, encode
 from sightline.topics import topic
 from tests.device.fakes import DEADLINE_S, Cloud, EndlessCamera, MemoryStore, settings, until

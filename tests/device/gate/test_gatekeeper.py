@@ -2,7 +2,7 @@ import dataclasses
 from collections.abc import Iterable
 from itertools import pairwise
 
-from device.camera import Captured
+from device.cameras.camera import Captured
 from device.gate.gate import Gate
 from device.gate.gatekeeper import Chosen, Gatekeeper
 from device.gate.settings import FaceSettings, GateSettings

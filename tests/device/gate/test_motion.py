@@ -1,7 +1,7 @@
 import numpy as np
 import pytest
 
-from device.camera import Image
+from device.cameras.camera import Image
 from device.gate.motion import Change, Motion
 from device.gate.settings import MotionSettings
 from infra.gating.scenes import Light, scene

@@ -2,7 +2,7 @@ import cv2
 import numpy as np
 import pytest
 
-from device.camera import Image
+from device.cameras.camera import Image
 from device.gate.sharpness import Focus, sharpness
 from tests.conftest import DATA
 

@@ -9,7 +9,7 @@ from datetime import UTC, datetime, timedelta
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from urllib.parse import parse_qs, urlsplit
 
-from device.s3_bucket import S3Bucket
+from device.network.s3_bucket import S3Bucket
 from device.settings import StorageSettings
 
 

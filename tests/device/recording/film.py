@@ -11,7 +11,7 @@ import av
 import cv2
 import numpy as np
 
-from device.camera import Captured, Image
+from device.cameras.camera import Captured, Image
 from device.recording.av_writer import AvWriter
 from device.recording.recorder import Recorder
 from device.recording.ring import Ring

@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 
-from device.pi_camera import PiCamera
+from device.cameras.pi_camera import PiCamera
 from device.recording.pi_encoder import PiEncoder, group_frames
 from device.recording.pi_writer import PiWriter
 from device.recording.recorder import Recorder

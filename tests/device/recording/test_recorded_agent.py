@@ -13,18 +13,18 @@ from typing import Any
 import pytest
 
 from device.agent import Agent
-from device.camera import Camera, Captured, Pace
-from device.clip_camera import ClipCamera
+from device.cameras.camera import Camera, Captured, Pace
+from device.cameras.clip_camera import ClipCamera
+from device.cameras.opencv_camera import LiveCamera
 from device.journal import Journal
-from device.local_link import LocalLink
-from device.memory_spool import MemorySpool
-from device.opencv_camera import LiveCamera
+from device.network.local_link import LocalLink
 from device.recording.building import open_recording
 from device.recording.recording import Recording
 from device.recording.ring import Ring
 from device.recording.segment_store import SegmentFolder
 from device.recording.settings import RecordingSettings
 from device.settings import CameraSettings, Settings, StatusSettings
+from device.spooling.memory_spool import MemorySpool
 from sightline.errors import CameraError
 from sightline.messages import Command, DeviceStatus, decode, encode
 from sightline.topics import topic

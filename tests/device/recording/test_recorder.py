@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from device.camera import Image
+from device.cameras.camera import Image
 from device.recording.pi_writer import PiWriter
 from device.recording.recorder import Recorder
 from device.recording.ring import Ring

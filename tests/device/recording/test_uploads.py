@@ -6,12 +6,12 @@ from pathlib import Path
 
 import pytest
 
-from device.backoff import Backoff
+from device.network.backoff import Backoff
+from device.network.s3_segment_store import S3SegmentStore
 from device.recording.lane import CHUNK_BYTES, FramesFirst, Lane, YieldingBody
 from device.recording.ring import Ring
 from device.recording.segment_store import SegmentFolder
 from device.recording.uploads import SegmentUploads
-from device.s3_segment_store import S3SegmentStore
 from sightline.errors import ConfigError, TransportError
 from sightline.keys import new_frame_id
 from tests.device.fakes import DEADLINE_S, NOON, MemoryStore, until

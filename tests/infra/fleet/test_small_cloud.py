@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from device.s3_frame_store import S3FrameStore
+from device.network.s3_frame_store import S3FrameStore
 from device.settings import StorageSettings
 from infra.fleet.small_store import ALIAS, BUCKET, SmallProvider, SmallStore
 from infra.local.authority import Authority

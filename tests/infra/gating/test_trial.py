@@ -3,7 +3,7 @@ from collections.abc import Iterator
 import numpy as np
 import pytest
 
-from device.camera import Captured
+from device.cameras.camera import Captured
 from device.gate.gate import Reason, Verdict
 from device.gate.settings import GateSettings
 from infra.gating.scenes import Light, Visit, scene

@@ -1,0 +1,1 @@
+"""The port that every camera fits, and the cameras."""

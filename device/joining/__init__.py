@@ -1,0 +1,1 @@
+"""How a device of a fleet gets a key and certificate of its own."""

@@ -1,0 +1,1 @@
+"""What an operator sends, and what is said in return: commands, settings by shadow, status."""

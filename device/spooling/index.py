@@ -1,0 +1,207 @@
+"""How far each frame in a folder has come: one SQLite file, in WAL mode.
+
+A commit is in the file system's hands, so it outlasts this process however that ends, and costs no
+wait for the disk (`synchronous=NORMAL`). A power cut may take back the commits of the last half
+minute; it leaves the file whole. Pages are small, as a commit writes each page that it touches.
+
+Source: https://www.sqlite.org/wal.html; https://www.sqlite.org/pragma.html#pragma_synchronous
+"""
+
+import contextlib
+import sqlite3
+from collections.abc import Collection, Iterator
+from pathlib import Path
+from typing import Any
+
+from device.spooling.rows import (
+    COLUMNS,
+    SCHEMA,
+    STATES,
+    VERSION,
+    Change,
+    Entry,
+    read_row,
+    write_row,
+)
+
+REMEMBERED = 1024  # ids of answered frames; at two frames a second the last eight minutes
+PAGE_BYTES = 512
+MARGIN_US = 1_000_000  # what was taken just before a session begins is newer than what is there
+CHECKPOINT_PAGES = 4000  # the log is emptied into the file at that size: 2 MB
+
+
+class ForeignIndexError(sqlite3.DatabaseError):
+    """The file is of another version of the agent; we leave it alone."""
+
+
+class SpoolIndex:
+    """The file. It belongs to one process; threads take turns. Methods raise `sqlite3.Error`."""
+
+    def __init__(self, path: Path) -> None:
+        """Open *path*, or make it.
+
+        Raises:
+            sqlite3.DatabaseError: It is damaged, or of another version.
+            sqlite3.OperationalError: It cannot be opened, or not be written.
+        """
+        self._db = sqlite3.connect(path, timeout=1.0, isolation_level=None, check_same_thread=False)
+        try:
+            self._prepare()
+        except BaseException:
+            self._db.close()
+            raise
+        file = path.stat()
+        self._path, self._file = path, (file.st_dev, file.st_ino)
+        self._session = 0
+        self._offset_us = 0
+        self._answers: int = self._one("SELECT coalesce(max(number), 0) FROM answered")
+
+    def begin(self, boot: str, now_s: float) -> None:
+        """Begin a session: what is there by now is `resumed`, and *now_s* is this moment.
+
+        The spool's own clock goes on where it was when the last frame came, and never back: the
+        time of day may jump, and the monotonic clock begins anew when the machine does.
+        """
+        facts = dict(self._db.execute("SELECT name, value FROM facts"))
+        last_us = self._last_us()
+        self._offset_us = facts.get("offset_us", 0)
+        if facts.get("boot") != boot or self.place(now_s) < last_us:
+            self._offset_us = last_us + MARGIN_US - round(now_s * 1e6)
+        self._session = facts.get("session", 0) + 1
+        facts = {"boot": boot, "offset_us": self._offset_us, "session": self._session}
+        with self._transaction():
+            self._db.executemany("INSERT OR REPLACE INTO facts VALUES (?, ?)", facts.items())
+
+    def place(self, captured_s: float) -> int:
+        """Turn the monotonic clock of this process into the spool's own."""
+        return round(max(captured_s, -1e12) * 1e6) + self._offset_us
+
+    def free_place(self, captured_s: float | None) -> int:
+        """Find a place that is free, at or just after *captured_s*; None: after all others."""
+        at_us = self._last_us() + 1 if captured_s is None else self.place(captured_s)
+        while self._db.execute("SELECT 1 FROM frames WHERE at_us = ?", (at_us,)).fetchone():
+            at_us += 1
+        return at_us
+
+    def newest(self, without: Collection[int], since_us: int) -> Entry | None:
+        """Give the newest frame that is none of *without*, if it is not from before *since_us*."""
+        query = f"SELECT {COLUMNS} FROM frames WHERE at_us >= ? ORDER BY at_us DESC"  # noqa: S608
+        return self._first(query, (since_us,), without)
+
+    def oldest(self, without: Collection[int]) -> Entry | None:
+        """Give the oldest frame that is none of *without*."""
+        return self._first(f"SELECT {COLUMNS} FROM frames ORDER BY at_us", (), without)  # noqa: S608
+
+    def find(self, frame_id: str) -> Entry | None:
+        """Give a frame by its id."""
+        query = f"SELECT {COLUMNS} FROM frames WHERE frame_id = ?"  # noqa: S608
+        return self._first(query, (frame_id,), ())
+
+    def all(self) -> Iterator[Entry]:
+        """Give every frame, the oldest first."""
+        for row in self._db.execute(f"SELECT {COLUMNS} FROM frames ORDER BY at_us"):  # noqa: S608
+            yield self._entry(row)
+
+    def answered(self) -> tuple[str, ...]:
+        """Give the ids of the frames that were answered last, in that order."""
+        found = self._db.execute("SELECT frame_id FROM answered ORDER BY number")
+        return tuple(frame_id for (frame_id,) in found)
+
+    def dropped(self) -> int:
+        """Count the frames that were dropped since the file was made."""
+        return int(self._one("SELECT coalesce(max(value), 0) FROM facts WHERE name = 'dropped'"))
+
+    def write(self, change: Change) -> None:
+        """Do all of *change*, or nothing."""
+        answers = self._answers
+        with self._transaction():
+            for at_us, frame in change.marked.items():
+                self._db.execute(
+                    "UPDATE frames SET state = ?, attempts = ? WHERE at_us = ?",
+                    (STATES.index(frame.state), frame.attempts, at_us),
+                )
+            for frame_id in change.answered.values():
+                answers += 1
+                self._db.execute(
+                    "INSERT OR REPLACE INTO answered VALUES (?, ?, ?)",
+                    (answers % REMEMBERED, answers, frame_id),
+                )
+            for at_us in (*change.answered, *change.dropped, *change.removed):
+                self._db.execute("DELETE FROM frames WHERE at_us = ?", (at_us,))
+            if count := len(change.dropped) + change.lost:
+                self._db.execute(
+                    "INSERT INTO facts VALUES ('dropped', ?)"
+                    " ON CONFLICT DO UPDATE SET value = value + excluded.value",
+                    (count,),
+                )
+            for entry in change.added:
+                self._db.execute(
+                    "INSERT INTO frames VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
+                    write_row(entry, self._session),
+                )
+        self._answers = answers
+
+    def is_gone(self) -> bool:
+        """Tell whether the file is not there any more: what is written then goes nowhere."""
+        try:
+            file = self._path.stat()
+        except FileNotFoundError:
+            return True
+        return (file.st_dev, file.st_ino) != self._file
+
+    def close(self) -> None:
+        """Empty the log into the file, and let go of it."""
+        with contextlib.suppress(sqlite3.Error):
+            self._db.close()
+
+    def _prepare(self) -> None:
+        for pragma in (
+            f"page_size = {PAGE_BYTES}",
+            # Nobody else has it, so the log's own index need not be a file, whose cutting short
+            # by somebody would end this process.
+            "locking_mode = EXCLUSIVE",
+            "journal_mode = WAL",
+            "synchronous = NORMAL",
+            f"wal_autocheckpoint = {CHECKPOINT_PAGES}",
+            "journal_size_limit = 4000000",
+            "cache_size = -256",  # KiB
+        ):
+            self._db.execute(f"PRAGMA {pragma}")
+        version = self._one("PRAGMA user_version")
+        if version == 0 and not self._one("SELECT count(*) FROM sqlite_master"):
+            self._db.executescript(f"BEGIN IMMEDIATE; {SCHEMA} COMMIT;")
+        elif version != VERSION:
+            raise ForeignIndexError(f"its layout is {version}, and this agent's is {VERSION}")
+        else:
+            problem = self._db.execute("PRAGMA quick_check(1)").fetchone()[0]
+            if problem != "ok":
+                raise sqlite3.DatabaseError(problem)
+
+    @contextlib.contextmanager
+    def _transaction(self) -> Iterator[None]:
+        self._db.execute("BEGIN IMMEDIATE")
+        try:
+            yield
+            self._db.execute("COMMIT")
+        except BaseException:
+            with contextlib.suppress(sqlite3.Error):
+                self._db.execute("ROLLBACK")
+            raise
+
+    def _last_us(self) -> int:
+        return int(self._one("SELECT coalesce(max(at_us), 0) FROM frames"))
+
+    def _one(self, query: str) -> Any:
+        return self._db.execute(query).fetchone()[0]
+
+    def _first(
+        self, query: str, arguments: tuple[Any, ...], without: Collection[int]
+    ) -> Entry | None:
+        cursor = self._db.execute(query, arguments)
+        try:
+            return next((self._entry(row) for row in cursor if row[0] not in without), None)
+        finally:
+            cursor.close()
+
+    def _entry(self, row: tuple[Any, ...]) -> Entry:
+        return read_row(row, offset_us=self._offset_us, session=self._session)
