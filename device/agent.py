@@ -33,6 +33,8 @@ from sightline.errors import CameraError, ConfigError
 
 log = logging.getLogger(__name__)
 
+_GRACE_S = 0.5
+
 # For how long a thread may make no progress: longer than all time-outs of what it does.
 CAPTURE_S, UPLINK_S = 60.0, 300.0
 
@@ -233,7 +235,8 @@ class Agent:
         capture.join(self._settings.uplink.stop_timeout_s)
         self._uplink.drain()
         uplink = self._settings.uplink
-        patience_s = uplink.answer_timeout_s * uplink.attempts
+        # What nobody answers is given up first, at the uplink's next look.
+        patience_s = uplink.answer_timeout_s * uplink.attempts + _GRACE_S
         depth, since_s, hurried = self._spool.depth(), time.monotonic(), False
         while (left := self._spool.depth()) and not isinstance(self._failure, ConfigError):
             if left < depth:  # while answers come, more of them are waited for
