@@ -11,23 +11,26 @@ from infra.cli import app
 from sightline.messages import FrameCaptured, FrameRecognized, RejectedReason, decode
 from sightline.topics import Channel
 
-README = (Path(__file__).parents[1] / "README.md").read_text(encoding="utf-8")
+PROJECT = Path(__file__).parents[1]
+README = (PROJECT / "README.md").read_text(encoding="utf-8")
+PAGES = "\n".join(page.read_text(encoding="utf-8") for page in sorted(PROJECT.glob("docs/*.md")))
 OUTSIDE = {"test"}  # what `run` does itself
 
 
-def fences(language: str) -> list[str]:
-    return re.findall(rf"```{language}\n(.*?)```", README, re.DOTALL)
+def fences(language: str, text: str = README) -> list[str]:
+    return re.findall(rf"```{language}\n(.*?)```", text, re.DOTALL)
 
 
 def commands() -> Iterator[list[str]]:
-    for line in "\n".join(fences("sh")).splitlines():
+    lines = "\n".join(fences("sh", README + PAGES)).replace("\\\n", " ")
+    for line in lines.splitlines():
         words = shlex.split(line, comments=True)
         if words[:1] == ["./run"]:
             yield words[1:]
 
 
 @pytest.mark.parametrize("words", list(commands()), ids=" ".join)
-def test_each_command_in_the_readme_is_one(words: list[str]) -> None:
+def test_each_command_of_the_pages_is_one(words: list[str]) -> None:
     if words[0] in OUTSIDE:
         return
     command = typer.main.get_command(app)

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 app = typer.Typer()
 
 
-@app.command()
+@app.command(epilog="Example: ./run fleet --devices 10 --minutes 1 --faults wifi")
 def fleet(
     devices: Annotated[int, typer.Option(min=1, max=500, help="How many agents.")] = 50,
     minutes: Annotated[float, typer.Option(min=0.05, help="How long frames are taken.")] = 5,
