@@ -110,6 +110,18 @@ def resend_at_reconnect() -> None:
     session._preserve_session = preserve_session
 
 
+async def make_context() -> None:
+    """Have everything for TLS ready before anybody connects.
+
+    MiniStack makes it at the first connection, and has reading paused for as long. On Python before
+    3.11.4, Debian 12's among them, a pause in `connection_made` does not hold: the client's first
+    bytes were lost, and it hung until it gave up.
+    """
+    from ministack.services import iot
+
+    await iot._mtls_context()
+
+
 class Broker:
     """Holds back MiniStack's MQTT listener until `allow`."""
 
@@ -133,4 +145,5 @@ class Broker:
             resend_at_reconnect()
             certify_requests()
             end_sessions_of_revoked()
+            await make_context()
             await self._start()
