@@ -6,7 +6,9 @@ from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
-from PIL import Image, ImageDraw, ImageFont
+from PIL import Image, ImageDraw
+
+from infra.timelines import font
 
 Colour = tuple[int, int, int]
 
@@ -46,7 +48,7 @@ class Chart:
         self.image = Image.new("RGB", (WIDTH, HEIGHT), "white")
         self._draw = ImageDraw.Draw(self.image, "RGBA")
         self._x, self._y = x, y
-        self._draw.text((LEFT, 14), title, INK, _font(20))
+        self._draw.text((LEFT, 14), title, INK, font(20))
         self._ticks()
 
     def at(self, x: float, y: float) -> tuple[float, float]:
@@ -68,7 +70,7 @@ class Chart:
         (left, top), (right, bottom) = self.at(low, self._y.high), self.at(high, self._y.low)
         self._draw.rectangle([left, top, right, bottom], (*GREY, 130))
         at = (left + right) / 2, (top + bottom) / 2
-        self._draw.text(at, text, INK, _font(14), anchor="mm", align="center")
+        self._draw.text(at, text, INK, font(14), anchor="mm", align="center")
 
     def level(self, y: float, text: str) -> None:
         """Draw a thin line along at *y*, with a word above its left end."""
@@ -93,33 +95,29 @@ class Chart:
 
     def legend(self, entries: Sequence[tuple[str, Colour]]) -> None:
         """Say what the colours are, above the plot at the right."""
-        font = _font(15)
+        small = font(15)
         for i, (text, colour) in enumerate(entries):
-            left = WIDTH - RIGHT - self._draw.textlength(text, font)
+            left = WIDTH - RIGHT - self._draw.textlength(text, small)
             y = 16 + 24 * i
             self._draw.rectangle([left - 20, y + 3, left - 8, y + 15], colour)
-            self._draw.text((left, y), text, INK, font)
+            self._draw.text((left, y), text, INK, small)
 
     def _word(self, at: tuple[float, float], text: str, anchor: str) -> None:
         """Write on a ground of its own, since it may lie over bars and lines."""
-        box = self._draw.textbbox(at, text, _font(15), anchor=anchor)
+        box = self._draw.textbbox(at, text, font(15), anchor=anchor)
         self._draw.rectangle([box[0] - 3, box[1] - 2, box[2] + 3, box[3] + 2], (255, 255, 255, 215))
-        self._draw.text(at, text, INK, _font(15), anchor=anchor)
+        self._draw.text(at, text, INK, font(15), anchor=anchor)
 
     def _ticks(self) -> None:
-        font = _font(14)
+        small = font(14)
         for value in self._x.ticks:
             x, bottom = self.at(value, self._y.low)
             self._draw.line([(x, bottom), (x, TOP)], GREY, 1)
-            self._draw.text((x, bottom + 8), self._x.write(value), INK, font, anchor="ma")
+            self._draw.text((x, bottom + 8), self._x.write(value), INK, small, anchor="ma")
         for value in self._y.ticks:
             left, y = self.at(self._x.low, value)
             self._draw.line([(left, y), (WIDTH - RIGHT, y)], GREY, 1)
-            self._draw.text((left - 8, y), self._y.write(value), INK, font, anchor="rm")
+            self._draw.text((left - 8, y), self._y.write(value), INK, small, anchor="rm")
         middle = (LEFT + WIDTH - RIGHT) / 2
-        self._draw.text((middle, HEIGHT - 36), self._x.label, INK, font, anchor="ma")
-        self._draw.text((LEFT, TOP - 14), self._y.label, INK, font, anchor="lm")
-
-
-def _font(size: int) -> ImageFont.FreeTypeFont | ImageFont.ImageFont:
-    return ImageFont.load_default(size)
+        self._draw.text((middle, HEIGHT - 36), self._x.label, INK, small, anchor="ma")
+        self._draw.text((LEFT, TOP - 14), self._y.label, INK, small, anchor="lm")

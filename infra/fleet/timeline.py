@@ -3,18 +3,26 @@
 import math
 from collections.abc import Iterator, Mapping, Sequence
 
-from PIL import Image, ImageDraw, ImageFont
+from PIL import Image, ImageDraw
 
 from infra.fleet.fleet import Outcome
 from infra.fleet.weather import Weather
+from infra.timelines import (
+    FAINT,
+    GRID,
+    LEFT,
+    RIGHT,
+    TOP,
+    WIDTH,
+    Colour,
+    font,
+    round_times,
+    write,
+)
 
-Colour = tuple[int, int, int]
-
-WIDTH, LEFT, RIGHT, TOP = 1400, 150, 40, 76
 _PLOT = 340  # height, px
 _DECADES_MS = (10, 100, 1_000, 10_000, 100_000, 1_000_000)
 
-_INK, _FAINT, _GRID = (40, 40, 40), (120, 120, 120), (225, 225, 225)
 _DOT, _DROP = (38, 98, 166), (200, 30, 30)
 _COLOURS: Mapping[str, Colour] = {
     "slow": (246, 220, 140),
@@ -45,9 +53,9 @@ class _Timeline:
     def draw(self) -> Image.Image:
         plan, tally = self._outcome.plan, self._outcome.tally
         title = f"{plan.devices} devices for {plan.seconds:g} s, faults: {plan.faults}"
-        self._text((LEFT, 14), title, size=20)
+        write(self._draw, (LEFT, 14), title, size=20)
         said = f"{tally.captured} captured, {tally.answered} answered, {tally.dropped} dropped"
-        self._text((LEFT, 44), f"{said}; times from capture to result", colour=_FAINT)
+        write(self._draw, (LEFT, 44), f"{said}; times from capture to result", colour=FAINT)
         self._shade()
         self._axes()
         self._dots()
@@ -70,14 +78,14 @@ class _Timeline:
         for ms in _DECADES_MS:
             if ms <= self._ceiling_ms:
                 y = self._y(ms)
-                self._draw.line([(LEFT, y), (WIDTH - RIGHT, y)], _GRID)
+                self._draw.line([(LEFT, y), (WIDTH - RIGHT, y)], GRID)
                 word = f"{ms} ms" if ms < 1000 else f"{ms // 1000} s"
-                self._text((LEFT - 8, y), word, anchor="rm", size=13)
-        for at_s in _round_times(self._span_s):
+                write(self._draw, (LEFT - 8, y), word, anchor="rm", size=13)
+        for at_s in round_times(self._span_s):
             x = self._x(at_s)
-            self._text((x, TOP + _PLOT + 6), f"{at_s:g} s", anchor="ma", size=13)
-            self._draw.line([(x, TOP + _PLOT), (x, TOP + _PLOT + 4)], _FAINT)
-        self._draw.rectangle([LEFT, TOP, WIDTH - RIGHT, TOP + _PLOT], None, _FAINT)
+            write(self._draw, (x, TOP + _PLOT + 6), f"{at_s:g} s", anchor="ma", size=13)
+            self._draw.line([(x, TOP + _PLOT), (x, TOP + _PLOT + 4)], FAINT)
+        self._draw.rectangle([LEFT, TOP, WIDTH - RIGHT, TOP + _PLOT], None, FAINT)
 
     def _dots(self) -> None:
         for fate in self._outcome.fates.values():
@@ -94,13 +102,15 @@ class _Timeline:
             for begin_s, end_s, weather in self._episodes(thing):
                 left = self._x(begin_s)
                 right = max(left + 2, self._x(end_s))
-                colour = _COLOURS.get(weather.name, _GRID)
+                colour = _COLOURS.get(weather.name, GRID)
                 self._draw.rectangle(
                     [left, y, min(right, WIDTH - RIGHT), y + self._row - 2], colour
                 )
             if self._row >= 12 or number % 5 == 0:
                 middle = y + self._row / 2 - 1
-                self._text((LEFT - 8, middle), thing, anchor="rm", size=min(13, self._row + 4))
+                write(
+                    self._draw, (LEFT - 8, middle), thing, anchor="rm", size=min(13, self._row + 4)
+                )
         rows = {thing: top + i * self._row for i, thing in enumerate(self._outcome.plan.things)}
         for fate in self._outcome.fates.values():
             if fate.dropped_s is not None and fate.device in rows:
@@ -117,8 +127,8 @@ class _Timeline:
         x = float(LEFT)
         for text, colour in entries:
             self._draw.rectangle([x, y, x + 14, y + 14], colour)
-            self._text((x + 22, y + 7), text, anchor="lm", size=14)
-            x += 44 + self._draw.textlength(text, _font(14))
+            write(self._draw, (x + 22, y + 7), text, anchor="lm", size=14)
+            x += 44 + self._draw.textlength(text, font(14))
 
     def _episodes(self, thing: str) -> Iterator[tuple[float, float, Weather]]:
         """Give the times at which a device's network was in trouble, from the run's begin on."""
@@ -140,25 +150,3 @@ class _Timeline:
         low, high = math.log10(_DECADES_MS[0]), math.log10(self._ceiling_ms)
         at = (math.log10(min(self._ceiling_ms, max(ms, _DECADES_MS[0]))) - low) / (high - low)
         return TOP + _PLOT * (1 - at)
-
-    def _text(
-        self,
-        at: tuple[float, float],
-        text: str,
-        *,
-        anchor: str = "la",
-        size: int = 15,
-        colour: Colour = _INK,
-    ) -> None:
-        self._draw.text(at, text, colour, _font(size), anchor=anchor)
-
-
-def _round_times(span_s: float) -> list[float]:
-    """Give up to a dozen round times from 0 to *span_s*."""
-    steps = (0.5, 1, 2, 5, 10, 20, 30, 60, 120, 300, 600, 1200, 3600)
-    step = next((each for each in steps if span_s / each <= 12), 7200)
-    return [i * step for i in range(int(span_s / step + 1e-9) + 1)]
-
-
-def _font(size: int) -> ImageFont.FreeTypeFont | ImageFont.ImageFont:
-    return ImageFont.load_default(size)

@@ -4,19 +4,28 @@ import math
 from collections.abc import Callable, Sequence
 from itertools import groupby
 
-from PIL import Image, ImageDraw, ImageFont
+from PIL import Image, ImageDraw
 
 from device.gate.gate import Reason
 from infra.gating.trial import SPARED, Look, Trial
+from infra.timelines import (
+    FAINT,
+    GRID,
+    INK,
+    LEFT,
+    RIGHT,
+    TOP,
+    WIDTH,
+    Colour,
+    font,
+    round_times,
+    write,
+)
 
-Colour = tuple[int, int, int]
-
-WIDTH, LEFT, RIGHT, TOP = 1400, 150, 40, 76
 _CURVE, _ROW, _GAP = 260, 34, 14  # heights, px
 _LEAST = 0.0005  # of the picture: less is drawn as this
 _DECADES = (0.001, 0.01, 0.1, 1.0)
 
-_INK, _FAINT, _GRID = (40, 40, 40), (120, 120, 120), (225, 225, 225)
 _GREEN, _BLUE, _PALE, _RED = (40, 140, 90), (38, 98, 166), (168, 200, 230), (200, 60, 50)
 _ORANGE, _YELLOW, _GREY = (235, 150, 60), (240, 215, 90), (214, 214, 214)
 _MAGENTA = (190, 30, 140)
@@ -60,19 +69,19 @@ class _Timeline:
 
     def draw(self, title: str) -> Image.Image:
         trial = self._trial
-        self._text((LEFT, 16), title, size=20)
+        write(self._draw, (LEFT, 16), title, size=20)
         share = len(trial.sent) / max(1, len(self._looks))
         said = (
             f'mode "{trial.mode}": {len(trial.sent)} of {len(self._looks)} frames looked at would '
             f"be sent ({100 * share:.1f} %), in {trial.seconds:.1f} s"
         )
-        self._text((LEFT, 44), said, colour=_FAINT)
+        write(self._draw, (LEFT, 44), said, colour=FAINT)
         self._curve()
         self._strip("decision", self._looks, _colour)
         if trial.mode == "faces":
             checked = [look for look in self._looks if look.verdict.faces is not None]
             self._ticks("checks", checked, lambda look: _GREEN if look.verdict.faces else _RED)
-        self._ticks("sent", trial.sent, lambda _: _INK)
+        self._ticks("sent", trial.sent, lambda _: INK)
         if self._has_truth:
             missed = {look.at_s for look in trial.missed()}
             self._strip(
@@ -87,20 +96,30 @@ class _Timeline:
         """Draw the share that differs from the room, on a logarithmic axis."""
         top, bottom = self._top, self._top + _CURVE
         self._label("motion", (top + bottom) / 2 - 22)
-        self._text(
-            (LEFT - 64, (top + bottom) / 2 - 2), "share of", anchor="rm", colour=_FAINT, size=13
+        write(
+            self._draw,
+            (LEFT - 64, (top + bottom) / 2 - 2),
+            "share of",
+            anchor="rm",
+            colour=FAINT,
+            size=13,
         )
-        self._text(
-            (LEFT - 64, (top + bottom) / 2 + 16), "the picture", anchor="rm", colour=_FAINT, size=13
+        write(
+            self._draw,
+            (LEFT - 64, (top + bottom) / 2 + 16),
+            "the picture",
+            anchor="rm",
+            colour=FAINT,
+            size=13,
         )
         for share in _DECADES:
             y = self._y(share)
-            self._draw.line([(LEFT, y), (WIDTH - RIGHT, y)], _GRID, 1)
-            self._text((LEFT - 8, y), f"{100 * share:g} %", anchor="rm", size=13)
-        for at_s in _round_times(self._span_s):
+            self._draw.line([(LEFT, y), (WIDTH - RIGHT, y)], GRID, 1)
+            write(self._draw, (LEFT - 8, y), f"{100 * share:g} %", anchor="rm", size=13)
+        for at_s in round_times(self._span_s):
             x = self._x(self._start_s + at_s)
-            self._draw.line([(x, top), (x, bottom)], _GRID, 1)
-            self._text((x, bottom + 6), _time(at_s), anchor="ma", size=13)
+            self._draw.line([(x, top), (x, bottom)], GRID, 1)
+            write(self._draw, (x, bottom + 6), _time(at_s), anchor="ma", size=13)
         points = [(self._x(look.at_s), self._y(look.verdict.motion)) for look in self._looks]
         if points:
             ground = [(points[0][0], bottom), *points, (points[-1][0], bottom)]
@@ -110,10 +129,10 @@ class _Timeline:
         y = self._y(threshold)
         self._draw.line([(LEFT, y), (WIDTH - RIGHT, y)], _ORANGE, 2)
         word = f"threshold {100 * threshold:g} %"
-        box = self._draw.textbbox((WIDTH - RIGHT - 6, y - 4), word, _font(13), anchor="rd")
+        box = self._draw.textbbox((WIDTH - RIGHT - 6, y - 4), word, font(13), anchor="rd")
         self._draw.rectangle([box[0] - 4, box[1] - 2, box[2] + 4, box[3] + 2], "white", _ORANGE)
-        self._text((WIDTH - RIGHT - 6, y - 4), word, anchor="rd", size=13)
-        self._draw.rectangle([LEFT, top, WIDTH - RIGHT, bottom], None, _FAINT)
+        write(self._draw, (WIDTH - RIGHT - 6, y - 4), word, anchor="rd", size=13)
+        self._draw.rectangle([LEFT, top, WIDTH - RIGHT, bottom], None, FAINT)
         self._top = bottom + 40
 
     def _strip(
@@ -133,7 +152,13 @@ class _Timeline:
 
     def _ticks(self, name: str, looks: Sequence[Look], colour: Callable[[Look], Colour]) -> None:
         self._frame(name)
-        self._text((WIDTH - RIGHT + 6, self._top + _ROW / 2), f"{len(looks)}", anchor="lm", size=13)
+        write(
+            self._draw,
+            (WIDTH - RIGHT + 6, self._top + _ROW / 2),
+            f"{len(looks)}",
+            anchor="lm",
+            size=13,
+        )
         for look in looks:
             x = self._x(look.at_s)
             self._draw.line([(x, self._top + 4), (x, self._top + _ROW - 4)], colour(look), 2)
@@ -142,7 +167,7 @@ class _Timeline:
     def _frame(self, name: str) -> None:
         self._label(name, self._top + _ROW / 2)
         self._draw.rectangle(
-            [LEFT, self._top, WIDTH - RIGHT, self._top + _ROW], (250, 250, 250), _GRID
+            [LEFT, self._top, WIDTH - RIGHT, self._top + _ROW], (250, 250, 250), GRID
         )
 
     def _legend(self) -> None:
@@ -157,16 +182,16 @@ class _Timeline:
                 entries.append(("missed", _MAGENTA))
         x, y = float(LEFT), self._top + 6
         for text, colour in entries:
-            wide = 24 + self._draw.textlength(text, _font(14)) + 22
+            wide = 24 + self._draw.textlength(text, font(14)) + 22
             if x + wide > WIDTH - RIGHT:
                 x, y = float(LEFT), y + 26
             self._draw.rectangle([x, y, x + 14, y + 14], colour)
-            self._text((x + 22, y + 7), text, anchor="lm", size=14)
+            write(self._draw, (x + 22, y + 7), text, anchor="lm", size=14)
             x += wide
 
     def _label(self, name: str, y: float) -> None:
         anchor = LEFT - 64 if name == "motion" else LEFT - 12
-        self._text((anchor, y), name, anchor="rm", size=15)
+        write(self._draw, (anchor, y), name, anchor="rm", size=15)
 
     def _x(self, at_s: float) -> float:
         return LEFT + (at_s - self._start_s) / self._span_s * (WIDTH - LEFT - RIGHT)
@@ -175,17 +200,6 @@ class _Timeline:
         low = math.log10(_LEAST)
         at = (math.log10(min(1.0, max(share, _LEAST))) - low) / -low
         return TOP + _CURVE * (1 - at)
-
-    def _text(
-        self,
-        at: tuple[float, float],
-        text: str,
-        *,
-        anchor: str = "la",
-        size: int = 15,
-        colour: Colour = _INK,
-    ) -> None:
-        self._draw.text(at, text, colour, _font(size), anchor=anchor)
 
 
 def _colour(look: Look) -> Colour:
@@ -196,19 +210,8 @@ def _truth_colour(look: Look, missed: set[float]) -> Colour:
     return _MAGENTA if look.at_s in missed else _BLUE
 
 
-def _round_times(span_s: float) -> list[float]:
-    """Give up to a dozen round times from 0 to *span_s*."""
-    steps = (0.1, 0.2, 0.5, 1, 2, 5, 10, 20, 30, 60, 120, 300, 600, 1200, 1800, 3600, 7200, 21600)
-    step = next((each for each in steps if span_s / each <= 12), 86400)
-    return [i * step for i in range(int(span_s / step + 1e-9) + 1)]
-
-
 def _time(at_s: float) -> str:
     if at_s < 60:
         return f"{at_s:g} s"
     hours, rest = divmod(round(at_s), 3600)
     return f"{hours}:{rest // 60:02}:{rest % 60:02}" if hours else f"{rest // 60}:{rest % 60:02}"
-
-
-def _font(size: int) -> ImageFont.FreeTypeFont | ImageFont.ImageFont:
-    return ImageFont.load_default(size)
