@@ -62,7 +62,8 @@ class StorageSettings:
         _host("credentials_endpoint", self.credentials_endpoint.partition(":")[0])
         port = self.credentials_endpoint.partition(":")[2] or "443"
         _matches("credentials_endpoint", port, r"\d{1,5}", "HOST or HOST:PORT")
-        if self.s3_endpoint is not None and not urlsplit(self.s3_endpoint).hostname:
+        _within("credentials_endpoint", int(port), 1, 65535)
+        if self.s3_endpoint is not None and not _is_endpoint(self.s3_endpoint):
             raise ConfigError(
                 f"s3_endpoint: expected http(s)://HOST[:PORT], got {self.s3_endpoint!r}"
             )
@@ -81,6 +82,8 @@ class CameraSettings:
     def __post_init__(self) -> None:
         if not self.source:
             raise ConfigError('source: expected "picamera2", "usb:0", "rtsp://…" or a path, got ""')
+        if is_path(self.source):
+            tables.path_of(self.source, "source")
         _within("width", self.width, 16, 8192)
         _within("height", self.height, 16, 8192)
         _within("timeout_s", self.timeout_s, 0.1, 300)
@@ -105,9 +108,7 @@ class ResultSettings:
     hook: tuple[str, ...] = ()  # a command and its arguments; no shell reads it
     hook_timeout_s: float = 10.0
     hook_processes: int = 2
-    valid_for_s: float = (
-        10.0  # a result of an older frame is marked as late: who was there has gone
-    )
+    valid_for_s: float = 10.0  # a result of an older frame is late: who was there has gone
     log: Path | None = None  # a line of JSON each; it names people. None: results are kept nowhere
     log_bytes: int = 5_000_000  # of a file; a result of one face has about 900
     log_files: int = 5  # the older ones are called log.1 and so on
@@ -235,25 +236,24 @@ class Settings:
             settings,
             iot=dataclasses.replace(
                 settings.iot,
-                ca=folder / settings.iot.ca.expanduser(),
-                certificate=folder / settings.iot.certificate.expanduser(),
-                private_key=folder / settings.iot.private_key.expanduser(),
+                ca=folder / settings.iot.ca,
+                certificate=folder / settings.iot.certificate,
+                private_key=folder / settings.iot.private_key,
             ),
             camera=dataclasses.replace(
                 settings.camera, source=_absolute(folder, settings.camera.source)
             ),
             results=dataclasses.replace(
                 settings.results,
-                log=settings.results.log and folder / settings.results.log.expanduser(),
+                log=settings.results.log and folder / settings.results.log,
             ),
             spool=dataclasses.replace(
                 settings.spool,
-                folder=settings.spool.folder and folder / settings.spool.folder.expanduser(),
+                folder=settings.spool.folder and folder / settings.spool.folder,
             ),
             recording=dataclasses.replace(
                 settings.recording,
-                folder=settings.recording.folder
-                and folder / settings.recording.folder.expanduser(),
+                folder=settings.recording.folder and folder / settings.recording.folder,
             ),
         )
 
@@ -275,7 +275,7 @@ def is_path(source: str) -> bool:
 
 
 def _absolute(folder: Path, source: str) -> str:
-    return str(folder / Path(source).expanduser()) if is_path(source) else source
+    return str(folder / tables.path_of(source, "source")) if is_path(source) else source
 
 
 def _within(key: str, value: float, least: float, most: float) -> None:
@@ -284,8 +284,16 @@ def _within(key: str, value: float, least: float, most: float) -> None:
 
 
 def _matches(key: str, value: str, pattern: str, expected: str) -> None:
-    if not re.fullmatch(pattern, value):
+    if not re.fullmatch(pattern, value, re.ASCII):
         raise ConfigError(f"{key}: expected {expected}, got {value!r}")
+
+
+def _is_endpoint(url: str) -> bool:
+    try:
+        parts = urlsplit(url)
+        return parts.scheme in ("http", "https") and bool(parts.hostname) and parts.port != 0
+    except ValueError:  # a port over 65535, say
+        return False
 
 
 def _host(key: str, value: str) -> None:

@@ -44,6 +44,20 @@ def read(kind: type[T], path: Path) -> T:
         raise ConfigError(f"{path}: {err}") from err
 
 
+def path_of(text: str, place: str) -> Path:
+    """Read the path that stands at *place*, with ~ for somebody's home.
+
+    Raises:
+        ConfigError: It is empty, or there is nobody of that name.
+    """
+    if not text:
+        raise ConfigError(f"{place}: expected {_EXPECTED[Path]}, got {_shown(text)}")
+    try:
+        return Path(text).expanduser()
+    except RuntimeError as err:
+        raise ConfigError(f"{place}: {_shown(text)}: whose home is that? Write it out") from err
+
+
 def changed(value: T, table: Mapping[str, Toml], section: str) -> T:
     """Give *value*, a dataclass that was read from *section*, with what *table* says instead.
 
@@ -110,8 +124,12 @@ def _load_scalar(kind: type[object], value: Toml, place: str) -> object:
     given = float if kind is float and type(value) is int else type(value)
     if given is not (str if kind is Path else kind):  # bool is an int to Python, not to us
         raise ConfigError(f"{place}: expected {_EXPECTED[kind]}, got {_shown(value)}")
+    if isinstance(value, str) and "\0" in value:  # no path and no argument can have one
+        raise ConfigError(f"{place}: expected a text without the character NUL")
     try:
-        return kind(value) if kind in (Path, float) else value
+        if kind is Path:
+            return path_of(value, place)
+        return float(value) if kind is float else value
     except OverflowError as err:  # an integer may have thousands of digits
         raise ConfigError(f"{place}: expected {_EXPECTED[kind]}, got {_shown(value)}") from err
 

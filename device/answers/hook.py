@@ -127,7 +127,9 @@ class Hook:
             process.communicate(payload, timeout=self._timeout_s)
         except subprocess.TimeoutExpired:
             _kill(process)
-            process.communicate()
+            assert process.stdin is not None  # noqa: S101 - it is a pipe of ours
+            process.stdin.close()  # with what it did not read
+            process.wait()
             log.warning("hook %s: ended after %g s", name, self._timeout_s)
             return
         finally:

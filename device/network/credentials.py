@@ -8,11 +8,13 @@ cannot use any port but 443 and asks anew for each request.)
 import json
 import logging
 from collections.abc import Callable
+from datetime import datetime
 from http.client import HTTPException, HTTPSConnection
 from typing import Any
 
 from botocore.credentials import CredentialProvider, CredentialResolver, RefreshableCredentials
 
+from device.clock import utc_now
 from device.network.diagnosis import explain
 from device.network.identity import Identity
 from sightline.errors import ConfigError, TransportError
@@ -59,7 +61,7 @@ class CredentialsEndpoint:
                 "access_key": given["accessKeyId"],
                 "secret_key": given["secretAccessKey"],
                 "token": given["sessionToken"],
-                "expiry_time": given["expiration"],
+                "expiry_time": datetime.fromisoformat(given["expiration"]).isoformat(),
             }
         except (ValueError, KeyError, TypeError) as err:
             # Not `from err`: its text could hold a key.
@@ -97,16 +99,28 @@ class CredentialsEndpoint:
 class _Provider(CredentialProvider):  # type: ignore[misc]
     METHOD = "iot-credentials-provider"
 
-    def __init__(self, fetch: Fetch) -> None:
+    def __init__(self, fetch: Fetch, now: Callable[[], datetime]) -> None:
         super().__init__()
         self._fetch = fetch
+        self._now = now
 
     def load(self) -> RefreshableCredentials:
         return RefreshableCredentials.create_from_metadata(
-            self._fetch(), refresh_using=self._fetch, method=self.METHOD
+            self._fresh(), refresh_using=self._fresh, method=self.METHOD
         )
 
+    def _fresh(self) -> dict[str, str]:
+        """Get credentials that hold; of others botocore would make an error that says nothing."""
+        given = self._fetch()
+        until = datetime.fromisoformat(given["expiry_time"])
+        if until <= self._now():
+            raise TransportError(
+                f"the credentials given end at {until:%Y-%m-%d %H:%M} UTC, and it is later here; "
+                "is this clock right?"
+            )
+        return given
 
-def resolver(fetch: Fetch) -> Any:
+
+def resolver(fetch: Fetch, now: Callable[[], datetime] = utc_now) -> Any:
     """Make what a botocore session finds its credentials by: by *fetch* and nothing else."""
-    return CredentialResolver([_Provider(fetch)])
+    return CredentialResolver([_Provider(fetch, now)])

@@ -1,5 +1,6 @@
 """Finished segments from the ring to the bucket, the oldest first."""
 
+import errno
 import logging
 import threading
 from collections.abc import Callable
@@ -86,11 +87,24 @@ class SegmentUploads:
             self._ring.release(segment_id)
             self._postpone(err)
             return False
+        except OSError as err:  # which TransportError is one of
+            self._pass_over(segment_id, err)
+            return False
         self._ring.remove(segment_id)
         self._trouble = None
         self._backoff.succeeded()
         self._on_uploaded()
         return True
+
+    def _pass_over(self, segment_id: str, err: OSError) -> None:
+        """See to a segment that cannot be read; it is not to keep the others from being sent."""
+        why = err.strerror or str(err)
+        if err.errno == errno.EIO:  # a worn card: no other try reads it either
+            log.warning("segment %s cannot be read (%s): it is lost", segment_id, why)
+            self._ring.remove(segment_id)
+        else:
+            self._ring.release(segment_id)
+            self._postpone(TransportError(f"segment {segment_id}: {why}"))
 
     def _postpone(self, err: TransportError | ConfigError) -> None:
         wait_s = self._backoff.failed()

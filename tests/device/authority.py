@@ -88,7 +88,7 @@ def settings_of(identity: Identity, host: str = "127.0.0.1", port: int = 8883) -
 
 @contextmanager
 def tls_server(
-    server: Identity, clients: Path, serve: Callable[[ssl.SSLSocket], None] = lambda _: None
+    server: Identity, clients: Path, serve: Callable[[ssl.SSLSocket], object] = lambda _: None
 ) -> Iterator[int]:
     """Listen on loopback, asking for a certificate of *clients*; give the port."""
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)

@@ -1,4 +1,6 @@
 import json
+import os
+import signal
 import sys
 import time
 from dataclasses import replace
@@ -83,6 +85,24 @@ def test_a_hook_that_takes_too_long_is_ended_with_all_that_it_started(
         hook.result(outcome())
 
     assert "ended after 0.2 s" in caplog.text
+
+
+def test_what_a_hook_left_behind_keeps_no_result_waiting(
+    caplog: pytest.LogCaptureFixture, tmp_path: Path
+) -> None:
+    # In a session of its own nothing ends it, and it has the pipe, which it does not read.
+    code = "import os, pathlib, signal, subprocess, sys; "
+    code += "held = subprocess.Popen(['sleep', '60'], start_new_session=True, stdin=0); "
+    code += "pathlib.Path(sys.argv[1], str(held.pid)).touch(); signal.pause()"
+    long = replace(outcome(), payload=json.dumps({"frame_id": "x" * 300_000}).encode())
+    try:
+        with Hook(python(code, str(tmp_path)), timeout_s=1, processes=1) as hook:
+            hook.result(long)
+            hook.result(outcome())
+            until(lambda: caplog.text.count("ended after 1 s") == 2)
+    finally:
+        for each in tmp_path.iterdir():
+            os.kill(int(each.name), signal.SIGKILL)
 
 
 def test_a_hook_that_fails_or_reads_nothing_is_named(caplog: pytest.LogCaptureFixture) -> None:

@@ -4,6 +4,7 @@ import threading
 import time
 from dataclasses import replace
 from datetime import UTC, datetime
+from pathlib import Path
 
 from device.agent import Agent
 from device.cameras.camera import Captured, Image, Pace
@@ -11,10 +12,20 @@ from device.gate.gate import Gate
 from device.gate.gatekeeper import Gatekeeper
 from device.gate.settings import GateSettings
 from device.network.local_link import LocalLink
+from device.spooling.disk_frames import Bounds
+from device.spooling.disk_spool import DiskSpool
 from device.spooling.memory_spool import MemorySpool
 from sightline.messages import Command, DeviceStatus, decode, encode
 from sightline.topics import topic
-from tests.device.fakes import DEADLINE_S, Cloud, EndlessCamera, MemoryStore, settings, until
+from tests.device.fakes import (
+    DEADLINE_S,
+    Cloud,
+    EndlessCamera,
+    MemoryStore,
+    key_of,
+    settings,
+    until,
+)
 from tests.device.gate.scenery import Room
 
 
@@ -63,6 +74,36 @@ def test_only_what_passes_is_stored_and_its_reference_says_what_was_seen() -> No
     shares = [each.gate.motion for each in cloud.references if each.gate]
     assert len(shares) == summary.captured
     assert sum((share or 0) > 0.05 for share in shares) >= summary.captured - 1
+
+
+def test_what_does_not_pass_never_touches_the_disk(tmp_path: Path) -> None:
+    room, link, store, chosen = Room(), LocalLink(), MemoryStore(), settings()
+    Cloud(link)
+    first, *images = [each.image for each in room.empty(0, 20)]
+    gate = Gate(chosen.gate)
+    assert gate.see(first, time.monotonic()).passed  # a camera's first frame always does
+    bounds = Bounds(max_frames=1000, max_bytes=10**9, max_age_s=3600)
+    with DiskSpool(tmp_path / "spool", key_of, bounds, MemorySpool()) as spool:
+        keeper = Gatekeeper(gate, interval_s=0.5, burst_s=0.3)
+        agent = Agent(chosen, Film(images), spool, store, link, gatekeeper=keeper)
+        before, written = contents(tmp_path), written_bytes()
+        agent.run(threading.Event())
+        assert contents(tmp_path) == before
+        written = written_bytes() - written
+
+    assert (agent.summary().gated, agent.summary().captured) == (len(images), 0)
+    assert written < 16_384  # of the tests' own: less than one of 199 frames
+
+
+def contents(folder: Path) -> dict[Path, bytes]:
+    """Read all files but the one that SQLite's readers share."""
+    files = (each for each in folder.rglob("*") if each.is_file())
+    return {each: each.read_bytes() for each in files if not each.name.endswith("-shm")}
+
+
+def written_bytes() -> int:
+    lines = Path("/proc/self/io").read_text().splitlines()
+    return int(next(each.split()[1] for each in lines if each.startswith("write_bytes")))
 
 
 def test_a_frame_that_is_asked_for_passes_and_status_counts_the_others() -> None:

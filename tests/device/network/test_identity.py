@@ -193,6 +193,10 @@ GIVEN = {
 }
 
 
+def given_until(expiration: object) -> bytes:
+    return json.dumps({"credentials": {**GIVEN["credentials"], "expiration": expiration}}).encode()
+
+
 def endpoint(port: int, device: Identity) -> CredentialsEndpoint:
     return CredentialsEndpoint(f"127.0.0.1:{port}", "sightline-device", "front-door", device)
 
@@ -218,6 +222,9 @@ def test_credentials_are_got_for_the_thing_with_its_certificate(
         (429, b"{}", TransportError, "429"),
         (500, b"{}", TransportError, "500"),
         (200, b'{"credentials": {"secretAccessKey": "very-secret"}}', TransportError, "KeyError"),
+        (200, given_until("soon"), TransportError, "gave no credentials: ValueError"),
+        (200, given_until(5), TransportError, "gave no credentials: TypeError"),
+        (200, given_until(None), TransportError, "gave no credentials: TypeError"),
         (200, b"[]", TransportError, "gave no credentials"),
         (200, b"no JSON", TransportError, "gave no credentials"),
     ],

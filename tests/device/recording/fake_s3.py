@@ -20,18 +20,21 @@ class FakeS3:
         self.objects: dict[str, bytes] = {}
         self.uploads: dict[str, dict[int, bytes]] = {}
         self.asked: list[str] = []
+        self.shown: list[str] = []  # the access key of each request
         self.fail: dict[str, str] = {}  # by what is asked: the code, once
         self.port = 0
 
     def bucket(self) -> S3Bucket:
-        settings = StorageSettings(
+        return S3Bucket(self.settings(), _credentials)
+
+    def settings(self) -> StorageSettings:
+        return StorageSettings(
             region="us-east-1",
             bucket="media",
             credentials_endpoint="127.0.0.1:1",
             role_alias="alias",
             s3_endpoint=f"http://127.0.0.1:{self.port}",
         )
-        return S3Bucket(settings, _credentials)
 
     def answer(self, method: str, path: str, body: bytes, once: bool) -> tuple[int, str, str]:
         """Give the status, the body and the ETag."""
@@ -72,6 +75,7 @@ def fake_s3() -> Iterator[FakeS3]:
 
         def _serve(self) -> None:
             body = self.rfile.read(int(self.headers.get("Content-Length", 0)))
+            fake.shown += re.findall(r"Credential=(\w+)/", self.headers["Authorization"])
             once = self.headers.get("If-None-Match") == "*"
             status, text, tag = fake.answer(self.command, self.path, body, once)
             self.send_response(status)

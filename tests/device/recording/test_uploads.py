@@ -1,5 +1,7 @@
 """Segments to the bucket: whole, in parts, again after a restart, and behind frames."""
 
+import errno
+import os
 import threading
 from collections.abc import Iterator
 from pathlib import Path
@@ -186,6 +188,30 @@ def test_a_segment_that_somebody_removed_is_passed_over(tmp_path: Path) -> None:
     uploads.step()
 
     assert [data for _, data in flaky.taken] == [b"video 1"]
+
+
+def test_a_segment_that_a_worn_card_cannot_give_back_keeps_no_other_from_being_sent(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    ring = ring_of(tmp_path, range(2))
+    flaky = Flaky(OSError(errno.EIO, os.strerror(errno.EIO)))
+    uploads = SegmentUploads("front-door", ring, flaky)
+    assert [uploads.step(), uploads.step()] == [False, True]
+
+    assert [data for _, data in flaky.taken] == [b"video 1"]
+    assert ring.ids() == ()
+    assert "cannot be read (Input/output error): it is lost" in caplog.text
+
+
+def test_a_segment_that_cannot_be_read_for_the_moment_stays(tmp_path: Path) -> None:
+    ring = ring_of(tmp_path, range(1))
+    flaky = Flaky(OSError(errno.EMFILE, os.strerror(errno.EMFILE)))
+    uploads = SegmentUploads("front-door", ring, flaky, backoff=Backoff(first_s=0))
+    assert not uploads.step()
+    assert "Too many open files" in (uploads.trouble or "")
+    assert uploads.step()
+
+    assert [data for _, data in flaky.taken] == [b"video 0"]
 
 
 def test_uploading_can_be_switched_off_and_on(tmp_path: Path) -> None:
