@@ -23,6 +23,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any, Protocol, Self
 
+from cloud.environment import read
 from sightline.errors import ConfigError, MessageError
 from sightline.fleet import (
     CLAIM_CLIENTS,
@@ -35,7 +36,6 @@ from sightline.fleet import (
 
 log = logging.getLogger(__name__)
 
-_PREFIX = "SIGHTLINE_"
 _CERTIFICATE = re.compile(r"[0-9a-f]{64}")
 
 Answer = dict[str, Any]
@@ -46,24 +46,6 @@ class AdmitSettings:
     """One field a variable: `serials_table` is `SIGHTLINE_SERIALS_TABLE`."""
 
     serials_table: str
-
-    @classmethod
-    def from_env(cls, environment: Mapping[str, str]) -> Self:
-        """Read the settings out of *environment*.
-
-        Raises:
-            ConfigError: A variable is missing or unknown; it says which.
-        """
-        given = {
-            name.removeprefix(_PREFIX).lower(): value
-            for name, value in environment.items()
-            if name.startswith(_PREFIX)
-        }
-        for name in sorted(set(given) - {"serials_table"}):
-            raise ConfigError(f"{_PREFIX}{name.upper()} is no setting here")
-        if not given.get("serials_table"):
-            raise ConfigError(f"{_PREFIX}SERIALS_TABLE is not set; the stack's template sets it")
-        return cls(**given)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -156,7 +138,7 @@ def _serials() -> Serials:
 
     from cloud.serials_table import SerialsTable, client
 
-    settings = AdmitSettings.from_env(os.environ)
+    settings = read(AdmitSettings, os.environ)
     return SerialsTable(client(boto3.Session()), settings.serials_table)
 
 

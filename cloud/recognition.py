@@ -94,6 +94,7 @@ class Recognition:
         *,
         sighting_days: int,
         longest_side_px: int = 1280,
+        owns: Callable[[str, str], bool] = keys.is_frame_of,
         now: Callable[[], datetime],
         sleep: Callable[[float], None],
     ) -> None:
@@ -104,10 +105,12 @@ class Recognition:
             sighting_days: After how many days a sighting is forgotten.
             longest_side_px: A JPEG at least twice as long is looked at reduced, but never below
                 this; see `sightline.faces.image.decode_reduced`.
+            owns: Whether a device may refer to a key; no device may have another's frame read.
             now: The time, with its zone.
             sleep: Waits some seconds.
         """
         self._ports = ports
+        self._owns = owns
         self._longest_side_px = longest_side_px
         self._kept_for = timedelta(days=sighting_days)
         self._now = now
@@ -121,17 +124,29 @@ class Recognition:
             ConfigError: The function is set up wrongly; the device is told `internal`.
             ModelError: A network is missing; the device is told `internal`.
         """
-        watch = Stopwatch()
-        watch.add("queue", max(0.0, (self._now() - reference.received_at).total_seconds()))
         try:
-            self._serve(reference, watch)
-        except RejectedError as err:
-            self._reject(reference, err.reason, str(err))
+            answer = self._answer(reference)
         except (ConfigError, ModelError):
-            self._reject(
+            answer = _rejection(
                 reference, "internal", "the function is set up wrongly; its log says how to mend it"
             )
+            self._ports.results.publish(answer)
+            self._note(reference, answer)
             raise
+        self._ports.results.publish(answer)
+        self._note(reference, answer)
+
+    def answer(self, reference: Reference) -> FrameRecognized | FrameRejected:
+        """Answer one reference to whoever calls; nothing is published.
+
+        Raises:
+            TransportError: A service did not answer; try again.
+            ConfigError: The function is set up wrongly.
+            ModelError: A network is missing.
+        """
+        answer = self._answer(reference)
+        self._note(reference, answer)
+        return answer
 
     def warm_up(self) -> None:
         """Do now what the first frame would wait for: networks, gallery, connections.
@@ -147,17 +162,24 @@ class Recognition:
         except TransportError as err:
             log.warning("the first frame will take longer: %s", err)
 
-    def _serve(self, reference: Reference, watch: Stopwatch) -> None:
+    def _answer(self, reference: Reference) -> FrameRecognized | FrameRejected:
+        watch = Stopwatch()
+        watch.add("queue", max(0.0, (self._now() - reference.received_at).total_seconds()))
+        try:
+            return self._recognized(reference, watch)
+        except RejectedError as err:
+            return _rejection(reference, err.reason, str(err))
+
+    def _recognized(self, reference: Reference, watch: Stopwatch) -> FrameRecognized:
         captured, device = reference.captured, reference.device
-        if not keys.is_frame_of(device, captured.key):
+        if not self._owns(device, captured.key):
             raise RejectedError(
                 "foreign_key", f"key: {captured.key[:200]!r} is not below frames/{device}/"
             )
         with watch.stage("find"):
             before = self._ports.sightings.find(device, captured.frame_id)
         if before is not None:
-            self._repeat(before)
-            return
+            return replace(before, repeat=True)
         with watch.stage("fetch"):
             data = self._fetch(captured)
         result = self._recognize(reference, data, watch)
@@ -167,20 +189,9 @@ class Recognition:
         # The same reference, served at the same moment, was faster; but it may be our own, if the
         # answer to the first try at keeping it was lost on the way.
         if before not in (None, result):
-            self._repeat(before)
-            return
+            return replace(before, repeat=True)
         # What is kept is what is sent, less the time that keeping took.
-        timings_ms = watch.milliseconds()
-        self._ports.results.publish(replace(result, timings_ms=timings_ms))
-        log.info("%s", _summary(result, watch))
-        self._ports.metrics.write(
-            of_result(
-                result,
-                recognize_ms=round(sum(timings_ms[stage] for stage in RECOGNIZING), 1),
-                captured_at=captured.captured_at,
-                now=self._now(),
-            )
-        )
+        return replace(result, timings_ms=watch.milliseconds())
 
     def _fetch(self, captured: FrameCaptured) -> bytes:
         try:
@@ -250,30 +261,39 @@ class Recognition:
             )
         return picture
 
-    def _repeat(self, before: FrameRecognized) -> None:
-        self._ports.results.publish(replace(before, repeat=True))
-        log.info("frame %s of %s answered again", before.frame_id, before.device)
-        self._ports.metrics.write(REPEAT)
-
-    def _reject(self, reference: Reference, reason: RejectedReason, detail: str) -> None:
+    def _note(self, reference: Reference, answer: FrameRecognized | FrameRejected) -> None:
+        """Log and count an answer."""
         captured = reference.captured
-        log.warning(
-            "frame %s of %s rejected, %s: %s", captured.frame_id, reference.device, reason, detail
-        )
-        self._ports.results.publish(
-            FrameRejected(
-                frame_id=captured.frame_id,
-                device=reference.device,
-                reason=reason,
-                detail=detail,
-                key=echo_key(captured.key),
+        if isinstance(answer, FrameRejected):
+            said = "frame %s of %s rejected, %s: %s"
+            log.warning(said, captured.frame_id, reference.device, answer.reason, answer.detail)
+            self._ports.metrics.write(REJECTED)
+        elif answer.repeat:
+            log.info("frame %s of %s answered again", answer.frame_id, answer.device)
+            self._ports.metrics.write(REPEAT)
+        else:
+            log.info("%s", _summary(answer))
+            values = of_result(
+                answer,
+                recognize_ms=round(sum(answer.timings_ms[stage] for stage in RECOGNIZING), 1),
+                captured_at=captured.captured_at,
+                now=self._now(),
             )
-        )
-        self._ports.metrics.write(REJECTED)
+            self._ports.metrics.write(values)
 
 
-def _summary(result: FrameRecognized, watch: Stopwatch) -> str:
+def _rejection(reference: Reference, reason: RejectedReason, detail: str) -> FrameRejected:
+    return FrameRejected(
+        frame_id=reference.captured.frame_id,
+        device=reference.device,
+        reason=reason,
+        detail=detail,
+        key=echo_key(reference.captured.key),
+    )
+
+
+def _summary(result: FrameRecognized) -> str:
     decisions = [face.decision for face in result.faces]
     counted = ", ".join(f"{decisions.count(d)} {d}" for d in sorted(set(decisions))) or "no face"
-    timings = " ".join(f"{name}={ms:.0f}" for name, ms in watch.milliseconds().items())
+    timings = " ".join(f"{name}={ms:.0f}" for name, ms in result.timings_ms.items())
     return f"frame {result.frame_id} of {result.device}: {counted}; ms: {timings}"

@@ -8,11 +8,11 @@ import functools
 import logging
 import os
 import sys
-import time
 from collections.abc import Callable, Mapping
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any, Protocol, TypedDict
 
+from cloud.environment import read
 from cloud.intake import Reference, excerpt, read_event, refer, rejection
 from cloud.metrics import REJECTED, EmbeddedMetrics, Metrics, NoMetrics
 from cloud.settings import Settings
@@ -92,7 +92,7 @@ def _cannot_start(reference: Reference) -> FrameRejected:
 
 @functools.cache
 def _settings() -> Settings:
-    return Settings.from_env(os.environ)
+    return read(Settings, os.environ)
 
 
 @functools.cache
@@ -118,47 +118,16 @@ def _recognition() -> "Recognition":
     """Build the work from its real parts: the one function here that names them."""
     from boto3.session import Session
 
-    from cloud import aws
-    from cloud.gallery import GalleryCache
-    from cloud.people_table import PeopleTable, TableNames
-    from cloud.recognition import Ports, Recognition
+    from cloud import aws, building
     from cloud.s3 import S3Frames
-    from cloud.sightings_table import SightingsTable
-    from sightline.faces.loading import load_recognizer
 
     settings, session = _settings(), Session()
-    recognizer = load_recognizer(
-        settings.engine,
-        folder=settings.models,
-        smallest_face_px=settings.smallest_face_px,
-        threads=settings.threads,
-    )
-    engine, folder = recognizer.engine, settings.gallery_folder
-    dynamo = aws.client(session, "dynamodb")
-    names = TableNames(
-        people=settings.people_table, faces=settings.faces_table, meta=settings.meta_table
-    )
-    register = PeopleTable(dynamo, names, sleep=time.sleep)
-    ports = Ports(
+    return building.recognition(
+        settings,
+        session,
         frames=S3Frames(aws.client(session, "s3"), settings.media_bucket),
-        sightings=SightingsTable(dynamo, settings.sightings_table),
         results=_results(),
-        gallery=GalleryCache(
-            register,
-            engine=engine.id,
-            dimension=engine.dimension,
-            file=folder / f"{engine.id}.gallery" if folder else None,
-        ),
-        recognizer=recognizer,
-        engine=engine,
         metrics=_metrics(),
-    )
-    return Recognition(
-        ports,
-        sighting_days=settings.sighting_days,
-        longest_side_px=settings.longest_side_px,
-        now=lambda: datetime.now(UTC),
-        sleep=time.sleep,
     )
 
 

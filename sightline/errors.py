@@ -4,6 +4,7 @@ SightlineError
 ├── ConfigError     the operator: a setting, a file or a command is missing or wrong
 ├── MessageError    the peer: it sent, or we were about to send, an invalid message
 ├── ImageError      whoever took the picture: it cannot be read as an image
+├── VideoError      whoever made the video: it cannot be read as one
 ├── ModelError      the builder: a network's file is missing or not what it should be
 ├── CameraError     the supervisor: there will be no more frames; restart the agent
 └── TransportError  nobody yet: a service is out of reach, so try again later
@@ -13,6 +14,9 @@ SightlineError
 from typing import Literal
 
 UnreadableReason = Literal["too_large", "not_an_image", "unsupported_format"]
+VideoReason = Literal[
+    "empty", "not_a_video", "no_video_stream", "no_frames", "too_large", "gone", "unsupported"
+]
 
 
 class SightlineError(Exception):
@@ -45,6 +49,18 @@ class ImageError(SightlineError, ValueError):
     def __init__(self, detail: str, *, reason: UnreadableReason = "not_an_image"):
         super().__init__(detail)
         self.reason: UnreadableReason = reason
+
+
+class VideoError(SightlineError, ValueError):
+    """A file cannot be read as a video.
+
+    Attributes:
+        reason: What is wrong with it, in a word that a program can act on.
+    """
+
+    def __init__(self, detail: str, *, reason: VideoReason = "not_a_video"):
+        super().__init__(detail)
+        self.reason: VideoReason = reason
 
 
 class ModelError(SightlineError):

@@ -12,6 +12,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from cloud.admit import AdmitSettings, Answer, Application, Bound, Refused, handle
+from cloud.environment import read
 from cloud.serials_table import SerialsTable, client
 from sightline.errors import ConfigError, MessageError, TransportError
 
@@ -239,13 +240,13 @@ def test_both_tries_end_before_aws_iot_stops_waiting() -> None:
 
 
 def test_the_settings_are_one_variable() -> None:
-    named = AdmitSettings.from_env({"SIGHTLINE_SERIALS_TABLE": "serials", "PATH": "/bin"})
+    named = read(AdmitSettings, {"SIGHTLINE_SERIALS_TABLE": "serials", "PATH": "/bin"})
 
     assert named == AdmitSettings(serials_table="serials")
     with pytest.raises(ConfigError, match="SIGHTLINE_SERIALS_TABLE is not set"):
-        AdmitSettings.from_env({})
+        read(AdmitSettings, {})
     with pytest.raises(ConfigError, match="SIGHTLINE_ENGINE is no setting here"):
-        AdmitSettings.from_env({"SIGHTLINE_SERIALS_TABLE": "x", "SIGHTLINE_ENGINE": "dlib"})
+        read(AdmitSettings, {"SIGHTLINE_SERIALS_TABLE": "x", "SIGHTLINE_ENGINE": "dlib"})
 
 
 def test_an_application_is_read_from_the_broker_not_from_the_device() -> None:

@@ -367,6 +367,23 @@ def test_a_key_that_is_not_the_devices_own_is_foreign(world: World, key: str) ->
     assert world.recognizer.seen == 0
 
 
+def test_who_asks_directly_is_answered_directly(world: World) -> None:
+    world.frames.put(KEY, picture(RED))
+    recognition = world.recognition()
+
+    first, again = recognition.answer(reference()), recognition.answer(reference())
+    missing = recognition.answer(reference(KEY.replace("/f", "/g"), frame_id="g"))
+
+    assert isinstance(first, FrameRecognized)
+    assert [face.person.id for face in first.faces if face.person] == ["ada-lovelace"]
+    assert isinstance(again, FrameRecognized)
+    assert (again.repeat, again.frame_id) == (True, first.frame_id)
+    assert isinstance(missing, FrameRejected)
+    assert missing.reason == "no_such_object"
+    assert world.results.sent == []
+    assert world.recognizer.seen == 1
+
+
 def test_a_key_too_long_to_be_one_is_not_sent_back(world: World) -> None:
     world.recognition().serve(reference("x" * 100_000, frame_id="f1"))
 

@@ -5,6 +5,7 @@ from pathlib import Path
 
 import pytest
 
+from cloud.environment import read
 from cloud.settings import Settings
 from sightline.errors import ConfigError
 from sightline.faces.detector import SMALLEST_FACE_PX
@@ -28,7 +29,7 @@ GIVEN = {
 
 
 def test_all_is_read_from_the_environment() -> None:
-    settings = Settings.from_env({**GIVEN, "PATH": "/bin", "AWS_REGION": "eu-west-1"})
+    settings = read(Settings, {**GIVEN, "PATH": "/bin", "AWS_REGION": "eu-west-1"})
 
     assert settings.media_bucket == "media"
     assert settings.sighting_days == 30
@@ -38,7 +39,7 @@ def test_all_is_read_from_the_environment() -> None:
     assert settings.models == Path("/opt/sightline")
     assert settings.gallery_folder == Path("/tmp")
     assert settings.stack == "sightline"
-    assert Settings.from_env({**GIVEN, "SIGHTLINE_GALLERY_FOLDER": ""}).gallery_folder is None
+    assert read(Settings, {**GIVEN, "SIGHTLINE_GALLERY_FOLDER": ""}).gallery_folder is None
 
 
 def test_the_template_sets_exactly_these() -> None:
@@ -53,13 +54,13 @@ def test_the_template_sets_exactly_these() -> None:
 def test_what_is_missing_is_named(name: str) -> None:
     for environment in ({k: v for k, v in GIVEN.items() if k != name}, {**GIVEN, name: ""}):
         with pytest.raises(ConfigError, match=name):
-            Settings.from_env(environment)
+            read(Settings, environment)
 
 
 @pytest.mark.parametrize("days", ["0", "-1", "many", "", "3651"])
 def test_days_that_are_no_days_are_refused(days: str) -> None:
     with pytest.raises(ConfigError, match="SIGHTLINE_SIGHTING_DAYS"):
-        Settings.from_env({**GIVEN, "SIGHTLINE_SIGHTING_DAYS": days})
+        read(Settings, {**GIVEN, "SIGHTLINE_SIGHTING_DAYS": days})
 
 
 @pytest.mark.parametrize(
@@ -68,18 +69,18 @@ def test_days_that_are_no_days_are_refused(days: str) -> None:
 )
 def test_a_number_of_pixels_that_cannot_be_is_refused(name: str, value: str) -> None:
     with pytest.raises(ConfigError, match=f"SIGHTLINE_{name} is"):
-        Settings.from_env({**GIVEN, f"SIGHTLINE_{name}": value})
+        read(Settings, {**GIVEN, f"SIGHTLINE_{name}": value})
 
 
 def test_the_smallest_face_unless_told_is_the_detectors() -> None:
     given = {k: v for k, v in GIVEN.items() if not k.endswith("_PX")}
 
-    assert Settings.from_env(given).smallest_face_px == SMALLEST_FACE_PX
+    assert read(Settings, given).smallest_face_px == SMALLEST_FACE_PX
 
 
 def test_a_misspelt_setting_is_refused_with_the_nearest() -> None:
     with pytest.raises(ConfigError, match="did you mean SIGHTLINE_ENGINE"):
-        Settings.from_env({**GIVEN, "SIGHTLINE_ENGIN": "dlib"})
+        read(Settings, {**GIVEN, "SIGHTLINE_ENGIN": "dlib"})
 
 
 @pytest.mark.parametrize(
@@ -93,4 +94,4 @@ def test_a_misspelt_setting_is_refused_with_the_nearest() -> None:
 def test_the_data_endpoint_may_be_a_host_a_url_or_boto3s_own(
     endpoint: str, url: str | None
 ) -> None:
-    assert Settings.from_env({**GIVEN, "SIGHTLINE_IOT_ENDPOINT": endpoint}).iot_url == url
+    assert read(Settings, {**GIVEN, "SIGHTLINE_IOT_ENDPOINT": endpoint}).iot_url == url
