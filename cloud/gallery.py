@@ -6,7 +6,9 @@ the people's rows: whatever changes somebody's faces counts their revision up wi
 """
 
 import logging
-from collections.abc import Iterable, Mapping
+import math
+import time
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -44,6 +46,8 @@ class GalleryCache:
         engine: str,
         dimension: int,
         file: Path | None = None,
+        fresh_for_s: float = 0,
+        clock: Callable[[], float] = time.monotonic,
     ) -> None:
         """Read from *register*.
 
@@ -52,11 +56,17 @@ class GalleryCache:
             engine: Whose embeddings to take.
             dimension: Numbers in one of them.
             file: Where to keep a copy, so that the next process need not read all; None: nowhere.
+            fresh_for_s: For how long what was read is taken to be so still. 0: whoever is added is
+                known in the next frame. More, where nobody waits, spares a request a frame.
+            clock: Seconds that go on evenly.
         """
         self._register = register
         self._engine = engine
         self._dimension = dimension
         self._file = file
+        self._fresh_for_s = fresh_for_s
+        self._clock = clock
+        self._asked_s = -math.inf
         self._enrolled: Enrolled | None = None
         self._marks: Mapping[str, str] = {}  # of everybody, also of those without faces
         self._warned: set[str] = set()
@@ -67,9 +77,13 @@ class GalleryCache:
         Raises:
             TransportError: The register did not answer.
         """
+        now_s = self._clock()
+        if self._enrolled is not None and now_s - self._asked_s < self._fresh_for_s:
+            return self._enrolled
         version = self._register.version()
         if self._enrolled is None or self._enrolled.gallery.version != version:
             self._enrolled = self._read(version)
+        self._asked_s = now_s
         return self._enrolled
 
     def _read(self, version: int) -> Enrolled:

@@ -136,15 +136,23 @@ class Recognition:
         self._ports.results.publish(answer)
         self._note(reference, answer)
 
-    def answer(self, reference: Reference) -> FrameRecognized | FrameRejected:
+    def answer(
+        self, reference: Reference, *, look_back: bool = True
+    ) -> FrameRecognized | FrameRejected:
         """Answer one reference to whoever calls; nothing is published.
+
+        Args:
+            reference: The frame's.
+            look_back: Look for an earlier answer first. Without it a frame that was answered before
+                is recognised in vain, and the earlier answer given all the same: one request less,
+                for who knows that this is the first time, as far as anybody can.
 
         Raises:
             TransportError: A service did not answer; try again.
             ConfigError: The function is set up wrongly.
             ModelError: A network is missing.
         """
-        answer = self._answer(reference)
+        answer = self._answer(reference, look_back=look_back)
         self._note(reference, answer)
         return answer
 
@@ -162,24 +170,29 @@ class Recognition:
         except TransportError as err:
             log.warning("the first frame will take longer: %s", err)
 
-    def _answer(self, reference: Reference) -> FrameRecognized | FrameRejected:
+    def _answer(
+        self, reference: Reference, *, look_back: bool = True
+    ) -> FrameRecognized | FrameRejected:
         watch = Stopwatch()
         watch.add("queue", max(0.0, (self._now() - reference.received_at).total_seconds()))
         try:
-            return self._recognized(reference, watch)
+            return self._recognized(reference, watch, look_back=look_back)
         except RejectedError as err:
             return _rejection(reference, err.reason, str(err))
 
-    def _recognized(self, reference: Reference, watch: Stopwatch) -> FrameRecognized:
+    def _recognized(
+        self, reference: Reference, watch: Stopwatch, *, look_back: bool
+    ) -> FrameRecognized:
         captured, device = reference.captured, reference.device
         if not self._owns(device, captured.key):
             raise RejectedError(
                 "foreign_key", f"key: {captured.key[:200]!r} is not below frames/{device}/"
             )
-        with watch.stage("find"):
-            before = self._ports.sightings.find(device, captured.frame_id)
-        if before is not None:
-            return replace(before, repeat=True)
+        if look_back:
+            with watch.stage("find"):
+                before = self._ports.sightings.find(device, captured.frame_id)
+            if before is not None:
+                return replace(before, repeat=True)
         with watch.stage("fetch"):
             data = self._fetch(captured)
         result = self._recognize(reference, data, watch)

@@ -1,5 +1,7 @@
 """Frames in S3."""
 
+from contextlib import closing
+
 from cloud.aws import Client, calling
 from sightline.errors import ImageError
 
@@ -20,7 +22,9 @@ class S3Frames:
         with calling(f"get {key!r} from the bucket {self._bucket}"):
             answer = self._client.get_object(Bucket=self._bucket, Key=key)
             # One request instead of a HEAD and a GET: the size comes before the body is read.
-            with answer["Body"] as body:
+            # Not `with` on the body itself: that gives the connection's own reader, which takes a
+            # body that was cut short for a whole one.
+            with closing(answer["Body"]) as body:
                 size = int(answer["ContentLength"])
                 if size > self._max_bytes:
                     raise ImageError(

@@ -5,13 +5,20 @@ second time the first answer is sent again; a new one would cost a recognition, 
 A frame is the same if device and frame_id are, whatever else its reference says.
 """
 
+import json
+from base64 import urlsafe_b64decode, urlsafe_b64encode
 from collections.abc import Iterator
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import UTC, datetime, timedelta
 from typing import Protocol
 
+from sightline.errors import MessageError
 from sightline.messages import FrameRecognized, Person
 from sightline.wire import write_time
+
+MAX_PAGE = 1000
+
+_LATEST = "9999-12-31T23:59:59Z$"  # sorts after every time
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -27,7 +34,7 @@ class Sighting:
 
         Neither part can hold a `#`.
         """
-        return f"{write_time(self.result.captured_at)}#{self.result.frame_id}"
+        return seen_of(self.result)
 
     def people(self) -> Iterator[Person]:
         """Name everybody known in the frame; each is in it once."""
@@ -58,3 +65,138 @@ class Sightings(Protocol):
             TransportError: The store did not answer.
         """
         ...
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Page:
+    """Some sightings, and where the next ones begin."""
+
+    results: tuple[FrameRecognized, ...]
+    cursor: str | None  # None: there are no more
+
+
+class SightingsReader(Protocol):
+    """Lists sightings, page by page; whatever keeps them does.
+
+    Of *since* and *until* the first counts in, and the second does not.
+    """
+
+    def of_device(
+        self,
+        device: str,
+        *,
+        since: datetime | None = None,
+        until: datetime | None = None,
+        limit: int = 100,
+        cursor: str | None = None,
+        newest_first: bool = True,
+    ) -> Page:
+        """List what one device saw; what was kept is there at once.
+
+        Raises:
+            MessageError: The cursor is not that of a page of these.
+            TransportError: The store did not answer.
+        """
+        ...
+
+    def of_person(
+        self,
+        person_id: str,
+        *,
+        since: datetime | None = None,
+        until: datetime | None = None,
+        limit: int = 100,
+        cursor: str | None = None,
+        newest_first: bool = True,
+    ) -> Page:
+        """List where somebody was seen; what was kept a moment ago may not be there yet.
+
+        Raises:
+            MessageError: The cursor is not that of a page of these.
+            TransportError: The store did not answer.
+        """
+        ...
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Listing:
+    """One list of sightings, whichever page of it is asked for."""
+
+    by: str  # `device` or `person`
+    of: str  # whose
+    since: datetime | None = None
+    until: datetime | None = None
+    newest_first: bool = True
+
+    @property
+    def least(self) -> str:
+        """What sorts before all keys of the list; some that are not in it sort behind."""
+        return "0" if self.since is None else _second(self.since)
+
+    @property
+    def most(self) -> str:
+        """What sorts after all keys of the list; some that are not in it sort before."""
+        try:
+            return _LATEST if self.until is None else _second(self.until + timedelta(seconds=1))
+        except OverflowError:
+            return _LATEST
+
+    def holds(self, result: FrameRecognized) -> bool:
+        """Tell whether *result* is within the times."""
+        at = result.captured_at
+        return (self.since is None or at >= self.since) and (self.until is None or at < self.until)
+
+    def cursor(self, *place: str) -> str:
+        """Write the cursor of whatever comes after *place*."""
+        said = json.dumps([self.by, self.of, self.newest_first, *place], separators=(",", ":"))
+        return urlsafe_b64encode(said.encode()).decode().rstrip("=")
+
+    def place(self, cursor: str, parts: int) -> tuple[str, ...]:
+        """Read what `cursor` wrote.
+
+        Raises:
+            MessageError: It is not that of a page of this list.
+        """
+        try:
+            padded = cursor.encode("ascii") + b"=" * (-len(cursor) % 4)
+            said = json.loads(urlsafe_b64decode(padded))
+            place = tuple(said[3:])
+            is_whole = len(place) == parts and all(isinstance(part, str) and part for part in place)
+            is_within = is_whole and self.least <= place[0] <= self.most
+            if is_within and said[:3] == [self.by, self.of, self.newest_first]:
+                return place
+        except (ValueError, TypeError, KeyError, RecursionError):
+            pass
+        raise MessageError(f"cursor: {cursor[:60]!r} is not that of a page of these; begin anew")
+
+
+def listing(
+    by: str,
+    of: str,
+    *,
+    since: datetime | None,
+    until: datetime | None,
+    limit: int,
+    newest_first: bool,
+) -> Listing:
+    """Describe a list, and check the size of its pages.
+
+    Raises:
+        MessageError: Pages cannot have that size.
+    """
+    if not 1 <= limit <= MAX_PAGE:
+        raise MessageError(f"limit: {limit} is not from 1 to {MAX_PAGE}")
+    return Listing(by=by, of=of, since=since, until=until, newest_first=newest_first)
+
+
+def _second(at: datetime) -> str:
+    """Write what sorts before all keys within the second of *at*.
+
+    Keys hold times to the millisecond or to the microsecond, which do not sort among each other.
+    """
+    return at.astimezone(UTC).isoformat(timespec="seconds")[:19]
+
+
+def seen_of(result: FrameRecognized) -> str:
+    """Write the key by which one device's sightings are sorted; see `Sighting.seen`."""
+    return f"{write_time(result.captured_at)}#{result.frame_id}"

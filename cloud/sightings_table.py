@@ -18,13 +18,15 @@ The index by_person holds the person's rows alone. All rows have `expires_at`, i
 
 import time
 from collections.abc import Callable
+from datetime import datetime
 from typing import Any
 
 from botocore.exceptions import ClientError
 
 from cloud.aws import Client, calling
 from cloud.dynamo import MAX_TRANSACTION_ITEMS, Item, cancelled_by, insist, number, read_text, text
-from cloud.sightings import Sighting
+from cloud.sightings import Page, Sighting, listing
+from cloud.sightings_listing import SightingsListing
 from sightline.errors import TransportError
 from sightline.messages import FrameRecognized, decode, encode
 
@@ -32,7 +34,7 @@ _OWN_ROWS = 2  # the frame's and its guard, in each frame's last transaction
 
 
 class SightingsTable:
-    """See `cloud.sightings.Sightings`."""
+    """See `cloud.sightings.Sightings`, and `SightingsReader` there."""
 
     def __init__(
         self, client: Client, table: str, *, sleep: Callable[[float], None] = time.sleep
@@ -40,6 +42,7 @@ class SightingsTable:
         self._client = client
         self.name = table
         self._sleep = sleep
+        self._listing = SightingsListing(client=client, table=table)
 
     def find(self, device: str, frame_id: str) -> FrameRecognized | None:
         """See `Sightings.find`."""
@@ -67,6 +70,38 @@ class SightingsTable:
         if stale and self._write([self._put(_guard_row(sighting), _unless_other(stale)), *rows]):
             return None
         raise TransportError(f"the sighting {sighting.seen} came and went; try again")
+
+    def of_device(
+        self,
+        device: str,
+        *,
+        since: datetime | None = None,
+        until: datetime | None = None,
+        limit: int = 100,
+        cursor: str | None = None,
+        newest_first: bool = True,
+    ) -> Page:
+        """See `SightingsReader.of_device`."""
+        wanted = listing(
+            "device", device, since=since, until=until, limit=limit, newest_first=newest_first
+        )
+        return self._listing.of_device(wanted, limit, cursor)
+
+    def of_person(
+        self,
+        person_id: str,
+        *,
+        since: datetime | None = None,
+        until: datetime | None = None,
+        limit: int = 100,
+        cursor: str | None = None,
+        newest_first: bool = True,
+    ) -> Page:
+        """See `SightingsReader.of_person`."""
+        wanted = listing(
+            "person", person_id, since=since, until=until, limit=limit, newest_first=newest_first
+        )
+        return self._listing.of_person(wanted, limit, cursor)
 
     def _write_people(self, rows: list[dict[str, Any]]) -> None:
         def write() -> None:

@@ -63,6 +63,20 @@ def test_it_is_read_once_for_many_frames() -> None:
     assert register.reads == 1
 
 
+def test_where_nobody_waits_it_is_asked_for_now_and_then() -> None:
+    register, at_s = Counting(), [100.0]
+    gallery = GalleryCache(
+        register, engine="fake@1", dimension=4, fresh_for_s=2, clock=lambda: at_s[0]
+    )
+    assert gallery.current().gallery.people == ()
+    enrol(register, "ada")
+
+    at_s[0] += 1.9
+    assert gallery.current().gallery.people == ()
+    at_s[0] += 0.1
+    assert gallery.current().gallery.people == ("ada",)
+
+
 def test_it_is_read_again_when_its_version_has_changed() -> None:
     register = Counting()
     gallery = cache(register)

@@ -384,6 +384,20 @@ def test_who_asks_directly_is_answered_directly(world: World) -> None:
     assert world.recognizer.seen == 1
 
 
+def test_without_a_look_back_the_earlier_answer_is_given_all_the_same(world: World) -> None:
+    world.frames.put(KEY, picture(RED))
+    recognition = world.recognition()
+    first = recognition.answer(reference(), look_back=False)
+    enrol(world, "bob-noyce", (1, 0, 0, 0))
+
+    again = recognition.answer(reference(), look_back=False)
+
+    assert isinstance(first, FrameRecognized)
+    assert isinstance(again, FrameRecognized)
+    assert (again.repeat, again.faces, again.gallery) == (True, first.faces, first.gallery)
+    assert world.recognizer.seen == 2
+
+
 def test_a_key_too_long_to_be_one_is_not_sent_back(world: World) -> None:
     world.recognition().serve(reference("x" * 100_000, frame_id="f1"))
 

@@ -1,0 +1,1 @@
+"""Videos: from an upload to who is in it."""
