@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from cloud.metrics import Metrics
     from cloud.people_table import PeopleTable
     from cloud.recognition import FrameStore, Recognition, Results
+    from sightline.faces.recognizer import Recognizer
 
 
 def register(settings: RecognitionSettings, session: "Session") -> "PeopleTable":
@@ -30,6 +31,22 @@ def register(settings: RecognitionSettings, session: "Session") -> "PeopleTable"
     return PeopleTable(aws.client(session, "dynamodb"), names, sleep=time.sleep)
 
 
+def recognizer(settings: RecognitionSettings) -> "Recognizer":
+    """Load the networks.
+
+    Raises:
+        ModelError: A network is missing, or not what it should be.
+    """
+    from sightline.faces.loading import load_recognizer
+
+    return load_recognizer(
+        settings.engine,
+        folder=settings.models,
+        smallest_face_px=settings.smallest_face_px,
+        threads=settings.threads,
+    )
+
+
 def recognition(
     settings: RecognitionSettings,
     session: "Session",
@@ -38,6 +55,8 @@ def recognition(
     results: "Results",
     metrics: "Metrics",
     owns: Callable[[str, str], bool] = keys.is_frame_of,
+    networks: "Recognizer | None" = None,
+    gallery_fresh_for_s: float = 0,
 ) -> "Recognition":
     """Load the networks, and join them with the tables.
 
@@ -48,6 +67,8 @@ def recognition(
         results: Where `Recognition.serve` sends its answers.
         metrics: What is counted of each.
         owns: Whether a device may refer to a key.
+        networks: What `recognizer` loaded, where it is used for something else, too.
+        gallery_fresh_for_s: See `cloud.gallery.GalleryCache`.
 
     Raises:
         ModelError: A network is missing, or not what it should be.
@@ -55,15 +76,9 @@ def recognition(
     from cloud.gallery import GalleryCache
     from cloud.recognition import Ports, Recognition
     from cloud.sightings_table import SightingsTable
-    from sightline.faces.loading import load_recognizer
 
-    recognizer = load_recognizer(
-        settings.engine,
-        folder=settings.models,
-        smallest_face_px=settings.smallest_face_px,
-        threads=settings.threads,
-    )
-    engine, folder = recognizer.engine, settings.gallery_folder
+    seeing = recognizer(settings) if networks is None else networks
+    engine, folder = seeing.engine, settings.gallery_folder
     ports = Ports(
         frames=frames,
         sightings=SightingsTable(aws.client(session, "dynamodb"), settings.sightings_table),
@@ -73,8 +88,9 @@ def recognition(
             engine=engine.id,
             dimension=engine.dimension,
             file=folder / f"{engine.id}.gallery" if folder else None,
+            fresh_for_s=gallery_fresh_for_s,
         ),
-        recognizer=recognizer,
+        recognizer=seeing,
         engine=engine,
         metrics=metrics,
     )
