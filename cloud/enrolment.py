@@ -7,7 +7,7 @@ import hashlib
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING, Literal, Protocol
 from uuid import uuid4
 
 import numpy as np
@@ -58,6 +58,14 @@ class Examined:
 
     faces: tuple[EnrolledFace, ...]
     outcomes: tuple[Outcome, ...]
+
+
+class Examiner(Protocol):
+    """Turns photos into faces; `Enrolment` does it for real."""
+
+    def examine(self, person_id: str, photos: Iterable[Photo], *, force: bool = False) -> Examined:
+        """Look at each of *photos*, and say what it gave."""
+        ...
 
 
 class RefusedError(Exception):

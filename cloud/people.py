@@ -8,9 +8,9 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
 from difflib import get_close_matches
-from typing import Protocol, TypeVar
+from typing import TypeVar
 
-from cloud.enrolment import Examined, Outcome, Photo
+from cloud.enrolment import Examined, Examiner, Outcome, Photo
 from cloud.names import free_ids, tidy
 from cloud.people_directory import Directory
 from cloud.records import NamedRecord
@@ -51,14 +51,6 @@ class Addition:
     def accepted(self) -> int:
         """How many photos were taken."""
         return sum(outcome.accepted for outcome in self.outcomes)
-
-
-class Examiner(Protocol):
-    """Turns photos into faces; `cloud.enrolment.Enrolment` does it for real."""
-
-    def examine(self, person_id: str, photos: Iterable[Photo], *, force: bool = False) -> Examined:
-        """Look at each of *photos*, and say what it gave."""
-        ...
 
 
 class People:
@@ -134,20 +126,26 @@ class People:
         """
         self.get(person_id)
         examined = self._examine(person_id, photos, force=force)
+        self.add_faces(person_id, examined.faces)
+        return Addition(person=self.get(person_id).person, outcomes=examined.outcomes)
 
-        def change(entry: Entry) -> EnrolledPerson:
-            if not examined.faces:
-                return entry.person
-            # Those that another command enrolled meanwhile are not taken twice; but a photo may be
-            # there with another engine's embedding.
+    def add_new(self, name: str, faces: Sequence[EnrolledFace]) -> EnrolledPerson:
+        """Enrol somebody new with *faces* that were examined elsewhere, such as imported ones."""
+        return self._create(_clean(name), {}, None, tuple(faces))
+
+    def add_faces(self, person_id: str, faces: Sequence[EnrolledFace]) -> int:
+        """Enrol *faces* of somebody but for those that they have; return how many are new."""
+
+        def change(entry: Entry) -> int:
+            # Others may have enrolled the same meanwhile; or another engine's of the same photo.
             there = {(face.engine, face.photo_sha256) for face in entry.faces}
-            added = tuple(
-                face for face in examined.faces if (face.engine, face.photo_sha256) not in there
-            )
-            return self._update(entry, entry.person, added)
+            new = [face for face in faces if (face.engine, face.photo_sha256) not in there]
+            added = tuple(replace(face, person_id=person_id) for face in new)
+            if added:
+                self._update(entry, entry.person, added)
+            return len(added)
 
-        person = self._again_on_conflict(person_id, change)
-        return Addition(person=person, outcomes=examined.outcomes)
+        return self._again_on_conflict(person_id, change)
 
     def put_all(self, records: Iterable[NamedRecord]) -> Iterator[tuple[EnrolledPerson, bool]]:
         """Enrol people's records, or replace them: to import a table twice is to import it once.
@@ -174,7 +172,7 @@ class People:
             elif (known.name, known.record) == (name, record):
                 person = known
             else:
-                person = self._rename(known.id, name, record)
+                person = self.change(known.id, name=name, record=record)
             directory.note(person)
             yield person, known is None
 
@@ -185,33 +183,31 @@ class People:
         [put] = self.put_all([NamedRecord(person_id=person_id, name=name, record=record)])
         return put
 
-    def _rename(self, person_id: str, name: str, record: Mapping[str, Json]) -> EnrolledPerson:
+    def change(
+        self,
+        person_id: str,
+        *,
+        name: str | None = None,
+        record: Mapping[str, Json] | None = None,
+        consent: str | None = None,
+    ) -> EnrolledPerson:
+        """Change what is given of somebody; a record is replaced whole.
+
+        Raises:
+            ConfigError: Nobody has that id, or name or record is not valid.
+        """
+        changes: dict[str, Json] = {
+            "name": None if name is None else _clean(name),
+            "record": None if record is None else check_record(record),
+            "consent": consent,
+        }
+        given = {field: value for field, value in changes.items() if value is not None}
+
         def change(entry: Entry) -> EnrolledPerson:
-            person = replace(entry.person, name=name, record=record)
+            person = replace(entry.person, **given)
             return entry.person if person == entry.person else self._update(entry, person)
 
         return self._again_on_conflict(person_id, change)
-
-    def set_record(self, person_id: str, record: Mapping[str, Json]) -> EnrolledPerson:
-        """Replace somebody's record.
-
-        Raises:
-            ConfigError: Nobody has that id, or the record is not valid.
-        """
-        checked = check_record(record)
-        return self._again_on_conflict(
-            person_id, lambda entry: self._update(entry, replace(entry.person, record=checked))
-        )
-
-    def note_consent(self, person_id: str, consent: str) -> EnrolledPerson:
-        """Note where it is written down that somebody agreed.
-
-        Raises:
-            ConfigError: Nobody has that id.
-        """
-        return self._again_on_conflict(
-            person_id, lambda entry: self._update(entry, replace(entry.person, consent=consent))
-        )
 
     def remove(self, person_id: str) -> Entry:
         """Forget somebody and all of their faces; return who that was.

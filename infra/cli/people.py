@@ -6,14 +6,16 @@ from typing import Annotated, Any
 
 import typer
 from rich.markup import escape
-from rich.progress import Progress, track
+from rich.progress import Progress
 
 from cloud.enrolment import Outcome
 from cloud.people import Addition, Entry, People
 from cloud.photos import folders_in, images_in, read_photos
-from cloud.records import read_record, read_records
+from cloud.records import read_record
+from cloud.register import EnrolledFace
 from infra.cli.console import err, out, print_json, print_table, say
 from infra.cli.context import target
+from infra.cli.imports import import_file
 from infra.enrolling import open_people
 from infra.reembedding import keep_photos
 from sightline.errors import ConfigError
@@ -63,9 +65,9 @@ def add(
     if known:
         addition = people.add_photos(known[0].id, given, force=force)
         if fields is not None:
-            people.set_record(known[0].id, fields)
+            people.change(known[0].id, record=fields)
         if consent is not None:
-            people.note_consent(known[0].id, consent)
+            people.change(known[0].id, consent=consent)
     else:
         addition = people.add(name, given, record=fields, consent=consent, force=force)
     if keep is not None and addition.person is not None:
@@ -103,29 +105,7 @@ def add_folder(
         raise typer.Exit(1)
 
 
-@app.command("import", epilog="Example: ./run people import student_data.json")
-def import_records(
-    context: typer.Context,
-    file: Annotated[Path, typer.Argument(help="A list, or a mapping by id, of JSON objects.")],
-    as_json: AsJson = False,
-) -> None:
-    """Take people's records from a JSON file such as student_data.json; twice does no harm."""
-    read = read_records(_text(file))
-    say(f"{file}: {len(read.records)} records, told apart by {read.identified_by}")
-    people = open_people(target(context))
-    added = 0
-    for person, is_new in track(
-        people.put_all(read.records),
-        "importing",
-        total=len(read.records),
-        console=err,
-        transient=True,
-        disable=not err.is_terminal,
-    ):
-        added += is_new
-        if as_json:
-            print_json({"id": person.id, "name": person.name, "new": is_new})
-    say(f"{added} people new, {len(read.records) - added} brought up to date")
+app.command("import", epilog="Example: ./run people import student_data.json")(import_file)
 
 
 @app.command("list", epilog="Example: ./run people list --json")
@@ -169,8 +149,7 @@ def show(context: typer.Context, person_id: PersonId, as_json: AsJson = False) -
         (
             face.id,
             face.engine,
-            f"{face.side_px:.0f} px",
-            f"{face.sharpness:.2g}",
+            *_quality(face),
             face.photo_sha256[:12],
         )
         for face in entry.faces
@@ -279,6 +258,13 @@ def _outcome(outcome: Outcome) -> dict[str, Any]:
         "reason": outcome.reason,
         "detail": outcome.detail,
     }
+
+
+def _quality(face: EnrolledFace) -> tuple[str, str]:
+    """Say how good the photo was; of an imported embedding nobody knows."""
+    if not face.side_px:
+        return "imported", ""
+    return f"{face.side_px:.0f} px", f"{face.sharpness:.2g}"
 
 
 def _json(entry: Entry) -> dict[str, Any]:

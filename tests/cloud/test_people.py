@@ -227,7 +227,7 @@ def test_who_is_removed_is_gone_and_the_gallery_has_changed(
 def test_a_record_is_replaced(people: People) -> None:
     people.add("Ada", [photo(RED)], record={"year": 1})
 
-    people.set_record("ada", {"year": 2})
+    people.change("ada", record={"year": 2})
 
     assert people.get("ada").person.record == {"year": 2}
     assert len(people.get("ada").faces) == 1
@@ -368,7 +368,7 @@ def test_two_changes_at_once_do_not_mix(clock: Clock) -> None:
     people = a_service(register, clock)
     people.add("Ada")
 
-    people.set_record("ada", {"year": 2})
+    people.change("ada", record={"year": 2})
 
     person = people.get("ada").person
     assert (person.record, person.consent) == ({"year": 2}, "form 0")
@@ -379,7 +379,7 @@ def test_a_change_that_others_always_get_in_the_way_of_is_given_up(clock: Clock)
     people.add("Ada")
 
     with pytest.raises(ConflictError):
-        people.set_record("ada", {"year": 2})
+        people.change("ada", record={"year": 2})
 
 
 def test_photos_are_read_one_at_a_time(people: People) -> None:
@@ -424,9 +424,9 @@ def test_likeness_is_blind_to_case(name: str) -> None:
 def test_consent_can_be_noted_later(people: People, register: MemoryRegister) -> None:
     people.add("Ada", record={"year": 1})
 
-    people.note_consent("ada", "folder 7, page 2")
+    people.change("ada", consent="folder 7, page 2")
 
     assert people.get("ada").person.consent == "folder 7, page 2"
     assert people.get("ada").person.record == {"year": 1}
     with pytest.raises(ConfigError, match="nobody has the id"):
-        people.note_consent("bob", "folder 8")
+        people.change("bob", consent="folder 8")

@@ -324,7 +324,7 @@ def test_each_change_counts_the_gallery_up_with_it(
 
     added = people("add", EILEEN, photo)
     counted = version(target)
-    service.set_record("eileen-collins", {"year": 1995})
+    service.change("eileen-collins", record={"year": 1995})
     changed = version(target)
     service.remove("eileen-collins")
 
