@@ -3,6 +3,7 @@
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import TypeVar
 
 import cv2
 import numpy as np
@@ -21,6 +22,8 @@ _COLOURS = {  # RGB
 }
 _TILE_WIDTH, _BAR = 420, 30
 
+T = TypeVar("T")
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Tile:
@@ -29,6 +32,14 @@ class Tile:
     image: NDArray[np.uint8]  # (h, w, 3), RGB
     faces: tuple[Face, ...]
     caption: str
+
+
+def spread(items: Sequence[T], most: int) -> list[T]:
+    """Choose up to *most* of *items*, evenly from the first to the last."""
+    if most < 1 or not items:
+        return []
+    places = np.linspace(0, len(items) - 1, most).round().astype(int)
+    return [items[place] for place in np.unique(places)]
 
 
 def contact_sheet(tiles: Sequence[Tile], *, columns: int = 4) -> Pillow.Image:
@@ -60,7 +71,9 @@ def _draw(tile: Tile) -> Pillow.Image:
         colour = _COLOURS[face.decision]
         draw.rectangle((x, y, x + width, y + height), outline=colour, width=2)
         # Under the face, but within the picture.
-        _label(draw, (x, min(y + height + 2, size[1] - 18)), _words(face), colour, font)
+        words = _words(face)
+        left = max(4, min(x, size[0] - round(draw.textlength(words, font)) - 4))
+        _label(draw, (left, min(y + height + 2, size[1] - 18)), words, colour, font)
     draw.text((8, size[1] + 7), tile.caption, fill=(40, 40, 40), font=font)
     return picture
 

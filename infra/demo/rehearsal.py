@@ -64,6 +64,7 @@ class Rehearsal:
                         mqtt_port=0,
                         credentials_port=0,
                         lambda_port=0,
+                        http_port=0,
                         workers=self._workers,
                     )
                 )

@@ -11,7 +11,7 @@ import numpy as np
 
 from infra.demo import clip as clips
 from infra.demo.agent import wait
-from infra.demo.contact_sheet import Tile, contact_sheet
+from infra.demo.contact_sheet import Tile, contact_sheet, spread
 from infra.demo.rehearsal import KNOWN, STRANGER, Rehearsal, portrait, read_report
 from sightline import wire
 from sightline.faces.image import Frame, decode
@@ -121,11 +121,7 @@ def look_up(jpeg: bytes, row: Mapping[str, Any], truth: clips.Truth) -> Seen:
 def _tiles(seen: Sequence[Seen]) -> list[Tile]:
     """Choose frames from all over the clip, in the order in which they were captured."""
     ordered = sorted(seen, key=lambda each: each.result.captured_at)
-    chosen = (
-        [ordered[i] for i in np.unique(np.linspace(0, len(ordered) - 1, TILES).round().astype(int))]
-        if ordered
-        else []
-    )
+    chosen = spread(ordered, TILES)
     begin = chosen[0].result.captured_at if chosen else None
     return [
         Tile(

@@ -12,7 +12,7 @@ from infra.timelines import font
 
 Colour = tuple[int, int, int]
 
-BLUE, ORANGE, GREEN = (38, 98, 166), (217, 119, 30), (40, 140, 90)
+BLUE, ORANGE, GREEN, RED = (38, 98, 166), (217, 119, 30), (40, 140, 90), (200, 30, 30)
 GREY, INK = (222, 222, 222), (40, 40, 40)
 WIDTH, HEIGHT = 880, 600
 LEFT, RIGHT, TOP, BOTTOM = 86, 28, 84, 70  # margins, px
@@ -60,10 +60,13 @@ class Chart:
         """Draw a line through points."""
         self._draw.line([self.at(x, y) for x, y in zip(xs, ys, strict=True)], colour, 3)
 
-    def points(self, xs: Sequence[float], ys: Sequence[float], colour: Colour) -> None:
-        """Draw a dot at each point."""
+    def points(
+        self, xs: Sequence[float], ys: Sequence[float], colour: Colour, *, radius: int = 6
+    ) -> None:
+        """Draw a dot at each point, with an edge that keeps it apart from others."""
+        edge = radius // 3
         for x, y in zip(xs, ys, strict=True):
-            self._draw.circle(self.at(x, y), 6, colour, "white", 2)
+            self._draw.circle(self.at(x, y), radius, colour, "white" if edge else None, edge)
 
     def shade(self, low: float, high: float, text: str) -> None:
         """Grey all between two x, and say what it is."""

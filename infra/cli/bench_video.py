@@ -1,0 +1,76 @@
+"""`bench video-chain`: videos through the whole stack, on this machine."""
+
+import shutil
+import tempfile
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from infra.cli.console import print_table, say, tell
+
+
+def video_chain(
+    count: Annotated[int, typer.Option("--videos", min=1, help="Films of 3 s at once.")] = 100,
+    seconds: Annotated[int, typer.Option(min=3, help="The one film's length.")] = 60,
+    workers: Annotated[int, typer.Option(min=1, help="Stills worked on at once.")] = 2,
+    report: Annotated[
+        Path | None, typer.Option("--out", help="Write the figures as JSON, too.")
+    ] = None,
+) -> None:
+    """One film of a minute through the chain, then a hundred of 3 s at once; memory of workers.
+
+    Films are 1280×720 at 30 frames a second with one face; a still every half second is looked at.
+    """
+    # Here, since ONNX Runtime and OpenCV would make even `--help` wait for them.
+    from infra.bench import video_chain as measured
+    from infra.demo.rehearsal import Rehearsal
+
+    if report is not None:
+        report.touch()  # now, not after minutes, shows whether it can be written
+    scratch = Path(tempfile.mkdtemp(prefix="sightline-bench-"))
+    try:
+        with Rehearsal(scratch, workers=workers, say=say) as rehearsal:
+            chain = measured.VideoChain(rehearsal, say=say)
+            chain.warm_up()
+            long = chain.long_film(seconds)
+            many = chain.many_films(count)
+    finally:
+        shutil.rmtree(scratch, ignore_errors=True)
+    tell(f"one film of {long.film_s:g} s: {long.stills} stills in {long.whole_s:.1f} s")
+    tell(
+        f"{many.videos} films at once: {many.answered} answered in {many.seconds:.1f} s, "
+        f"{many.videos_per_s:.2f} videos/s, {many.stills_per_s:.1f} stills/s; "
+        f"one worker's engine alone: {many.engine_per_s:.1f} stills/s"
+    )
+    tell(
+        f"that is {many.share_of_cores:.2f} of what {many.cores} cores could do if there were but "
+        f"the cutting ({many.split_s:.2f} s a film) and the engine"
+    )
+    if many.latency_p50_s is not None and many.latency_p95_s is not None:
+        tell(
+            f"latency p50 / p95 / max: {many.latency_p50_s:.1f} / {many.latency_p95_s:.1f} / "
+            f"{many.latency_max_s:.1f} s"
+        )
+    parts = [
+        (name, f"{size:.0f} MB", f"{many.processes[name]}", f"{many.cpu_s[name]:.1f} s")
+        for name, size in many.memory_mb.items()
+    ]
+    print_table(("part", "memory of one", "processes", "processor time"), parts, empty="")
+    for line in many.failed:
+        say(f"sightline: {line}")
+    checked = measured.bounds(long, many)
+    rows = [
+        (what, f"{is_:.2f}", f"{to:g}", "holds" if ok else "DOES NOT")
+        for what, is_, to, ok in checked
+    ]
+    print_table(("", "measured", "bound", ""), rows, empty="")
+    if report is not None:
+        measured.write(report, long, many)
+    if not all(ok for *_, ok in checked):
+        raise typer.Exit(1)
+
+
+def register(app: typer.Typer) -> None:
+    """Add the command to the benchmarks."""
+    app.command(epilog="Example: ./run bench video-chain --videos 100")(video_chain)

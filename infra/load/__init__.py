@@ -1,0 +1,1 @@
+"""Load on a stack, and how it bears it: throughput, latency, and what was not answered."""

@@ -1,0 +1,3 @@
+from tests.infra.videos.conftest import played
+
+__all__ = ["played"]
