@@ -6,9 +6,9 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from infra import template
+from infra import literals, template
 from infra.account import Account, translated
-from infra.deploying import artifacts, belongings
+from infra.deploying import artifacts, belongings, parameters
 from infra.deploying import stack as stacks
 from infra.deploying.changes import Change, ChangeSet, Wanted, discard, work_out
 from infra.deploying.events import (
@@ -203,14 +203,9 @@ def teller(say: Say) -> Watch:
 def literal_body(account: Account, deployment: Deployment) -> template.Template:
     """The template as it goes to the place, with the names of what outlives a stack written out."""
     body, _ = template.leave_out(template.load(), deployment.left_out)
-    return template.with_literal_names(
-        body,
-        {
-            "AWS::StackName": deployment.stack,
-            "AWS::Region": account.region,
-            "AWS::AccountId": account.account_id(),
-        },
-    )
+    deployed = stacks.parameters(account, deployment.stack)
+    values = parameters.effective(body, deployment.parameters, deployed)
+    return literals.with_literal_names(body, literals.names(account, deployment.stack, values))
 
 
 def template_source(
@@ -244,8 +239,8 @@ def _wanted(account: Account, deployment: Deployment, say: Say) -> Wanted:
 
 def _with_code(account: Account, deployment: Deployment, say: Say) -> dict[str, str]:
     """The parameters, with where the code lies; it is uploaded if it has to be."""
-    parameters = dict(deployment.parameters)
-    kind = parameters.get("PackageType")
+    given = dict(deployment.parameters)
+    kind = given.get("PackageType")
     if kind is None:
         kind = stacks.parameters(account, deployment.stack).get("PackageType", "Zip")
     if kind == "Zip":
@@ -253,8 +248,8 @@ def _with_code(account: Account, deployment: Deployment, say: Say) -> dict[str, 
         bucket, key, uploaded = artifacts.upload(account, deployment.stack, code, deployment.tags)
         if uploaded:
             say(f"uploaded the code, {len(code.data) // 1024} KiB, as {code.digest[:12]}")
-        parameters |= {"CodeBucket": bucket, "CodeKey": key}
-    return parameters
+        given |= {"CodeBucket": bucket, "CodeKey": key}
+    return given
 
 
 def _execute(

@@ -69,11 +69,12 @@ def destroy(
         account=account, stack=stack, say=say, watch=watch or teller(say), patience=patience
     )
     there = come_to_rest(account, stack, say, watch=work.watch, patience=patience) is not None
-    had_iot_log = stacks.parameters(account, stack).get("IotLogLevel", "DISABLED") != "DISABLED"
+    had = stacks.parameters(account, stack)
+    had_iot_log = had.get("IotLogLevel", "DISABLED") != "DISABLED"
     work.step(lambda: _devices(work, everything=everything))
     if there:
         work.step(lambda: _stack(work))
-    left = remains.find(account, stack, with_iot_log=everything and had_iot_log)
+    left = remains.find(account, stack, given=had, with_iot_log=everything and had_iot_log)
     goes = left if everything else [each for each in left if each.kind == "code bucket"]
     for remain in goes:
         work.step(functools.partial(_remove, work, remain))
@@ -98,7 +99,8 @@ def destroyable(account: Account, stack: str) -> list[str]:
     """
     found = belongings.find(account, stack)
     lines = [f"the stack {stack}"] if stacks.exists(account, stack) else []
-    lines += [f"the {each.kind} {each.name}" for each in remains.find(account, stack)]
+    left = remains.find(account, stack, given=stacks.parameters(account, stack))
+    lines += [f"the {each.kind} {each.name}" for each in left]
     if found.things:
         lines.append(f"{len(found.things)} device(s): {', '.join(sorted(found.things))}")
     if found.certificates:

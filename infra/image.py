@@ -1,7 +1,7 @@
-"""The functions' container: put together without Docker, or built with it.
+"""The functions' containers: put together without Docker, or built with it.
 
-Both follow `infra.imaging.layout`, by the same code: `infra/lambda.Dockerfile` runs what `assemble`
-calls.
+Both ways follow `infra.imaging.layout`, by the same code: `infra/lambda.Dockerfile` runs what
+`assemble` calls.
 """
 
 import functools
@@ -15,7 +15,7 @@ from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 
 from infra.imaging import tree as image_tree
-from infra.imaging.layout import CODE, ENGINE, PACKAGES, Architecture, Layout
+from infra.imaging.layout import CODE, ENGINE, PACKAGES, Architecture, Kind, Layout
 from infra.packaging import PROJECT
 from sightline.errors import ConfigError
 
@@ -31,24 +31,33 @@ _MACHINES: Mapping[str, Architecture] = {
     "amd64": "x86_64",
     "x86_64": "x86_64",
 }
-# What the image is made of, besides the sources of the functions.
-_INGREDIENTS = (
+# What an image is made of, besides the sources of the functions.
+_COMMON = (
     ".dockerignore",
     "LICENSE",
     "pyproject.toml",
     "infra/__init__.py",
-    "infra/download.py",
     "infra/imaging/__init__.py",
-    "infra/imaging/engine.py",
     "infra/imaging/layout.py",
     "infra/imaging/tree.py",
     "infra/lambda.Dockerfile",
     "requirements/lambda-build.txt",
-    "requirements/lambda-engine.txt",
-    "requirements/lambda-facenet.txt",
-    "requirements/lambda.txt",
 )
-_FOLDERS = (*image_tree.FUNCTION_FOLDERS, "infra/export")
+_INGREDIENTS: Mapping[Kind, tuple[str, ...]] = {
+    "functions": (
+        *_COMMON,
+        "infra/download.py",
+        "infra/imaging/engine.py",
+        "requirements/lambda-engine.txt",
+        "requirements/lambda-facenet.txt",
+        "requirements/lambda.txt",
+    ),
+    "video": (*_COMMON, "requirements/lambda-video.txt"),
+}
+_FOLDERS: Mapping[Kind, tuple[str, ...]] = {
+    "functions": (*image_tree.FUNCTION_FOLDERS, "infra/export"),
+    "video": image_tree.FUNCTION_FOLDERS,
+}
 _DIGITS = 20  # of a digest that names a tag
 _ANSWER_S = 20.0  # docker waits for its daemon for ever
 
@@ -75,7 +84,7 @@ def assemble(
         ModelError: The engine is not there; the text says how to add it.
     """
     architecture = architecture or this_architecture()
-    _expect_empty(folder)
+    expect_empty(folder)
     from infra.imaging.engine import copy_engine  # brings ONNX Runtime
 
     layout = Layout(root=folder.absolute(), engine=engine, architecture=architecture)
@@ -87,22 +96,44 @@ def assemble(
     return layout
 
 
+def assemble_video(folder: Path, *, say: Say, architecture: Architecture | None = None) -> Layout:
+    """Put the files of the container that takes videos apart into *folder*.
+
+    Args:
+        folder: Empty, or not there yet.
+        say: Told what happens.
+        architecture: None: this machine's.
+
+    Raises:
+        ConfigError: It cannot be made; the text says why.
+    """
+    architecture = architecture or this_architecture()
+    expect_empty(folder)
+    layout = Layout(root=folder.absolute(), engine="", architecture=architecture, kind="video")
+    say(f"packages of the video function for {architecture}, about 190 MB …")
+    image_tree.packages(layout.place(PACKAGES), architecture, "video")
+    image_tree.code(layout.place(CODE))
+    return layout
+
+
 def build(
     *,
     engine: str,
     architecture: Architecture,
     tag: str,
     say: Say,
+    kind: Kind = "functions",
     engine_folder: Path | None = None,
     environ: Mapping[str, str] = os.environ,
 ) -> None:
-    """Build the image and leave it with docker, as *tag*.
+    """Build an image and leave it with docker, as *tag*.
 
     Args:
-        engine: Its name.
+        engine: Its name; of no account for `video`.
         architecture: Lambda's, whatever this machine's is.
         tag: Such as `sightline:dlib`.
         say: Told what happens.
+        kind: Which image.
         engine_folder: Holds the engine; None: it is exported in the build.
         environ: For docker.
 
@@ -116,20 +147,26 @@ def build(
     arguments = {
         "--file": str(DOCKERFILE),
         "--platform": _PLATFORMS[architecture],
+        "--target": kind,
         "--tag": tag,
         "--progress": "plain",
     }
     command = ["docker", "buildx", "build", "--load"]
     # Lambda refuses the index that attestations make of an image.
-    command += ["--provenance=false", "--sbom=false", f"--build-arg=ENGINE={engine}"]
+    command += ["--provenance=false", "--sbom=false"]
     command += [f"{name}={value}" for name, value in arguments.items()]
-    if engine_folder is None and engine in EXPORTED:
-        command.append(f"--build-arg=ENGINE_FROM={engine}")
-    else:
-        folder = _with_engine(engine, engine_folder)
-        command += ["--build-arg=ENGINE_FROM=given", f"--build-context=engines={folder}"]
+    if kind == "functions":
+        command += _engine_arguments(engine, engine_folder)
     say(f"building {tag} for {architecture} …")
     _follow([*command, str(PROJECT)], environ, say)
+
+
+def _engine_arguments(engine: str, engine_folder: Path | None) -> list[str]:
+    chosen = f"--build-arg=ENGINE={engine}"
+    if engine_folder is None and engine in EXPORTED:
+        return [chosen, f"--build-arg=ENGINE_FROM={engine}"]
+    folder = _with_engine(engine, engine_folder)
+    return [chosen, "--build-arg=ENGINE_FROM=given", f"--build-context=engines={folder}"]
 
 
 def docker_available(environ: Mapping[str, str] = os.environ) -> str | None:
@@ -151,23 +188,26 @@ def docker_available(environ: Mapping[str, str] = os.environ) -> str | None:
     return None
 
 
-def digest_of_sources(engine: str, engine_folder: Path | None = None) -> str:
-    """Name the image by what it is made of: the same sources need no second build.
+def digest_of_sources(
+    engine: str, engine_folder: Path | None = None, *, kind: Kind = "functions"
+) -> str:
+    """Name an image by what it is made of: the same sources need no second build.
 
-    Of an engine that is given, its own digest counts, too. The architecture is not in it.
+    Of an engine that is given, its own digest counts, too; the image of `video` has none. The
+    architecture is not in it.
 
     Raises:
         ConfigError: A source is missing.
         ModelError: The engine is not there.
     """
-    digest = hashlib.sha256(f"{engine}\n".encode())
-    if engine_folder is not None or engine not in EXPORTED:
+    digest = hashlib.sha256(f"{engine if kind == 'functions' else kind}\n".encode())
+    if kind == "functions" and (engine_folder is not None or engine not in EXPORTED):
         from sightline.faces.engines import engine_card
 
         card = engine_card(engine, _with_engine(engine, engine_folder))
         digest.update(f"{card.digest}\n".encode())
     try:
-        for path in sources():
+        for path in sources(kind=kind):
             content = hashlib.sha256(path.read_bytes()).hexdigest()
             digest.update(f"{path.relative_to(PROJECT).as_posix()} {content}\n".encode())
     except OSError as err:
@@ -175,10 +215,10 @@ def digest_of_sources(engine: str, engine_folder: Path | None = None) -> str:
     return digest.hexdigest()[:_DIGITS]
 
 
-def sources(project: Path = PROJECT) -> Iterator[Path]:
-    """Every file that the image is made of."""
-    yield from (project / name for name in _INGREDIENTS)
-    for folder in _FOLDERS:
+def sources(project: Path = PROJECT, *, kind: Kind = "functions") -> Iterator[Path]:
+    """Every file that an image is made of."""
+    yield from (project / name for name in _INGREDIENTS[kind])
+    for folder in _FOLDERS[kind]:
         for path in sorted((project / folder).rglob("*")):
             parts = path.relative_to(project).parts
             hidden = any(part.startswith(".") or part == "__pycache__" for part in parts)
@@ -186,9 +226,16 @@ def sources(project: Path = PROJECT) -> Iterator[Path]:
                 yield path
 
 
-def image_tag(engine: str, architecture: Architecture, engine_folder: Path | None = None) -> str:
+def image_tag(
+    engine: str,
+    architecture: Architecture,
+    engine_folder: Path | None = None,
+    *,
+    kind: Kind = "functions",
+) -> str:
     """Name the image of these sources in its repository: what `digest_of_sources` raises, too."""
-    return f"{engine}-{architecture}-{digest_of_sources(engine, engine_folder)}"
+    name = engine if kind == "functions" else kind
+    return f"{name}-{architecture}-{digest_of_sources(engine, engine_folder, kind=kind)}"
 
 
 @functools.cache
@@ -204,7 +251,12 @@ def this_architecture() -> Architecture:
     return _MACHINES[machine.lower()]
 
 
-def _expect_empty(folder: Path) -> None:
+def expect_empty(folder: Path) -> None:
+    """See that nothing lies in *folder*, or that it is not there.
+
+    Raises:
+        ConfigError: Something does.
+    """
     if folder.exists() and (not folder.is_dir() or any(folder.iterdir())):
         raise ConfigError(f"{folder} is not an empty folder; give another, or remove it first")
 

@@ -1,13 +1,16 @@
-# The functions' container: every function's, for arm64 and x86_64. `./run image --build` builds it:
+# The functions' containers, for arm64 and x86_64. `./run image --build` builds them:
 #
 #   docker buildx build --file infra/lambda.Dockerfile --platform linux/arm64 --provenance=false \
-#     --sbom=false --build-arg ENGINE=dlib --tag sightline .
+#     --sbom=false --target functions --build-arg ENGINE=dlib --tag sightline .
+#
+# Target `video` is the one that takes videos apart: it has a decoder, and no engine; `functions` is
+# all others'.
 #
 # (Lambda takes neither an index of several architectures nor one with attestations.)
 #
 # Stages run on the builder's own processor, whatever the image is for: pip picks the other's wheels,
-# and the last stage runs nothing. So no emulator is needed. `infra/imaging/layout.py` says what lies
-# where and a test holds the last stage against it; the stages before run what `./run image --out`
+# and the last stages run nothing. So no emulator is needed. `infra/imaging/layout.py` says what lies
+# where and a test holds the last stages against it; the stages before run what `./run image --out`
 # runs without Docker.
 
 # By digest, an index of all architectures. Several public projects record this digest for this tag.
@@ -71,6 +74,15 @@ COPY infra/imaging/__init__.py infra/imaging/layout.py infra/imaging/tree.py inf
 RUN --mount=type=cache,target=/root/.cache/pip \
     python -m infra.imaging.tree packages --architecture "$TARGETARCH" /tree/opt/python
 
+FROM tools AS video-packages
+ARG TARGETARCH
+COPY requirements/lambda-video.txt requirements/
+COPY sightline/__init__.py sightline/errors.py sightline/
+COPY infra/__init__.py infra/
+COPY infra/imaging/__init__.py infra/imaging/layout.py infra/imaging/tree.py infra/imaging/
+RUN --mount=type=cache,target=/root/.cache/pip \
+    python -m infra.imaging.tree packages --of video --architecture "$TARGETARCH" /tree/opt/python
+
 FROM tools AS code
 COPY pyproject.toml LICENSE ./
 COPY infra/__init__.py infra/
@@ -80,9 +92,18 @@ COPY cloud cloud
 RUN python -m infra.imaging.tree code /tree/var/task
 
 # ------------------------------------------------------------------------------------------------
-# The image: no torch, no compiler, nothing that is run to make it.
+# The images: no torch, no compiler, nothing that is run to make them.
 # ------------------------------------------------------------------------------------------------
-FROM ${PYTHON}
+FROM ${PYTHON} AS video
+COPY --from=video-packages /tree/opt/python /opt/python
+COPY --from=code /tree/var/task /var/task
+ENV PYTHONPATH=/var/task:/opt/python PYTHONNOUSERSITE=1 PYTHONDONTWRITEBYTECODE=1
+WORKDIR /var/task
+USER 10001:10001
+ENTRYPOINT ["python", "-m", "awslambdaric"]
+CMD ["cloud.split_video.handler"]
+
+FROM ${PYTHON} AS functions
 COPY --from=packages /tree/opt/python /opt/python
 COPY --from=engine /tree/opt/sightline /opt/sightline
 COPY --from=code /tree/var/task /var/task

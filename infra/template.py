@@ -2,7 +2,7 @@
 
 import copy
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from pathlib import Path
 from typing import Any
 
@@ -97,43 +97,71 @@ def _replace(node: Any, names: Mapping[str, Any]) -> Any:
     return result
 
 
-def with_literal_names(template: Template, pseudo: Mapping[str, str]) -> Template:
-    """Write out the names of resources that outlive their stack.
-
-    CloudFormation takes up an existing resource again (`ImportExistingResources`) only if its name
-    stands in the template as it is.
-
-    Args:
-        template: Is not changed.
-        pseudo: `AWS::StackName` and its like, by name.
-    """
-    template = copy.deepcopy(template)
-    for body in template["Resources"].values():
-        if not str(body.get("DeletionPolicy", "")).startswith("Retain"):
-            continue
-        for name, value in body["Properties"].items():
-            if isinstance(value, dict) and isinstance(value.get("Fn::Sub"), str):
-                text = value["Fn::Sub"]
-                for key, literal in pseudo.items():
-                    text = text.replace("${" + key + "}", literal)
-                body["Properties"][name] = value if "${" in text else text
-    return template
+def kept(template: Template) -> frozenset[str]:
+    """Names of the resources that a template keeps when its stack goes, for what they hold."""
+    return frozenset(
+        name
+        for name, resource in template["Resources"].items()
+        if str(resource.get("DeletionPolicy", "")).startswith("Retain")
+    )
 
 
 def function_names(template: Template, stack: str) -> Iterable[str]:
     """The names that the template's functions have in a stack of that name."""
-    for body in template["Resources"].values():
+    for logical, body in template["Resources"].items():
         if body["Type"] == "AWS::Lambda::Function":
-            yield body["Properties"]["FunctionName"]["Fn::Sub"].replace("${AWS::StackName}", stack)
+            yield function_name(template, logical, stack)
 
 
-def hooks(template: Template, stack: str) -> set[str]:
-    """The names of the functions that AWS IoT waits for before it provisions a device."""
-    found = set()
+def function_name(template: Template, logical: str, stack: str) -> str:
+    """The name that one function of the template has in a stack of that name."""
+    name: str = template["Resources"][logical]["Properties"]["FunctionName"]["Fn::Sub"]
+    return name.replace("${AWS::StackName}", stack)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Callers:
+    """The names of the template's functions, by who invokes them.
+
+    Attributes:
+        hooked: AWS IoT waits for their answer before it provisions a device.
+        requested: API Gateway waits for their answer to a request.
+        polled: A queue's poller waits for them, and gives a message again that they failed.
+        streamed: A topic rule sends them a device's frames, which come at any time.
+    """
+
+    hooked: frozenset[str]
+    requested: frozenset[str]
+    polled: frozenset[str]
+    streamed: frozenset[str]
+
+
+def callers(template: Template, stack: str) -> Callers:
+    """Find out who invokes the functions of a stack of that name; all others are told of events."""
+    targets: dict[str, set[str]] = {each.name: set() for each in fields(Callers)}
     for body in template["Resources"].values():
-        hook = body.get("Properties", {}).get("PreProvisioningHook")
-        if hook:
-            function = template["Resources"][hook["TargetArn"]["Fn::GetAtt"][0]]
-            name = function["Properties"]["FunctionName"]["Fn::Sub"]
-            found.add(name.replace("${AWS::StackName}", stack))
-    return found
+        properties = body.get("Properties", {})
+        match body["Type"]:
+            case "AWS::IoT::ProvisioningTemplate":
+                hook = properties.get("PreProvisioningHook", {})
+                targets["hooked"] |= _named(hook.get("TargetArn"))
+            case "AWS::ApiGatewayV2::Integration":
+                targets["requested"] |= _named(properties["IntegrationUri"])
+            case "AWS::Lambda::EventSourceMapping":
+                targets["polled"] |= _named(properties["FunctionName"])
+            case "AWS::IoT::TopicRule":
+                for action in properties["TopicRulePayload"]["Actions"]:
+                    targets["streamed"] |= _named(action.get("Lambda", {}).get("FunctionArn"))
+    return Callers(
+        **{
+            kind: frozenset(function_name(template, each, stack) for each in found)
+            for kind, found in targets.items()
+        }
+    )
+
+
+def _named(reference: Mapping[str, Any] | None) -> set[str]:
+    """The resource that a `Ref` or `GetAtt` names, if any."""
+    if not reference:
+        return set()
+    return {reference["Ref"] if "Ref" in reference else reference["Fn::GetAtt"][0]}

@@ -8,6 +8,7 @@ import typer
 
 from infra.cli import (
     bench,
+    bench_video,
     demo,
     deploy,
     devices,
@@ -17,6 +18,8 @@ from infra.cli import (
     fleet,
     gate,
     image,
+    keys,
+    load,
     messages,
     operate,
     people,
@@ -25,6 +28,7 @@ from infra.cli import (
     settings,
     up,
     verify,
+    video,
 )
 from infra.cli.console import say
 from infra.cli.context import STATE, Choice
@@ -55,6 +59,8 @@ _add("On this machine", up.app)
 re_embed.register(people.app)
 _add("People and messages", people.app, "people")
 _add("People and messages", messages.app)
+_add("People and messages", video.app)
+_add("People and messages", keys.app, "keys")
 _add("Devices", devices.app)
 _add("Devices", serials.app, "serials")
 _add("Devices", settings.app)
@@ -65,8 +71,10 @@ _add("On AWS", image.app)
 _add("On AWS", verify.app)
 _add("How it does", operate.app)
 _add("How it does", doctor.app)
+_add("How it does", load.app, "load")
 _add("Engines", engines.app, "engines")
 _add("Engines", evaluate.app)
+bench_video.register(bench.app)
 _add("Engines", bench.app, "bench")
 
 

@@ -259,15 +259,17 @@ def image(
 @app.command(epilog="Example: ./run bench device --part spool")
 def device(
     parts: Annotated[
-        list[str] | None, typer.Option("--part", help="spool, gate or recording alone; repeatable.")
+        list[str] | None,
+        typer.Option("--part", help="spool, gate, instructions, recording or agent alone."),
     ] = None,
     report: Annotated[
         Path | None, typer.Option("--out", help="Write the figures as JSON, too.")
     ] = None,
 ) -> None:
-    """What a device's spool and recording cost, in time and wear, and its gate in frames missed.
+    """What a device's parts cost in time, memory and wear, and its gate in frames missed.
 
-    The spool takes 600 MB of disk for a moment.
+    The spool takes 600 MB of disk for a moment; instructions are counted by valgrind, and the
+    whole agent runs on mosquitto.
     """
     from infra.bench import device as measured
 

@@ -1,6 +1,7 @@
 """Which stack a command means: the one on this machine, or one on AWS."""
 
 import os
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -10,6 +11,7 @@ from infra.cli.console import say
 from infra.operating.operator_client import OperatorClient
 from infra.provisioning.operators import broker_of
 from infra.target import Target
+from sightline.errors import ConfigError
 
 PROJECT = Path(__file__).parents[2]
 STATE = Path(os.environ.get("SIGHTLINE_STATE") or PROJECT / ".sightline")
@@ -30,6 +32,21 @@ def chosen(context: typer.Context) -> Choice:
     choice = context.find_object(Choice)
     assert choice is not None  # noqa: S101 - the callback of the app sets it
     return choice
+
+
+def pairs(option: str, given: Sequence[str] | None) -> dict[str, str]:
+    """Read what an option that may come several times was given as NAME=VALUE.
+
+    Raises:
+        ConfigError: One is none.
+    """
+    found = {}
+    for each in given or []:
+        name, separator, value = each.partition("=")
+        if not separator:
+            raise ConfigError(f"{option} {each!r}: write NAME=VALUE, such as FrameDays=3")
+        found[name] = value
+    return found
 
 
 def target(context: typer.Context) -> Target:

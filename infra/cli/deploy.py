@@ -2,7 +2,7 @@
 
 import shutil
 import sys
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from typing import Annotated
 
@@ -12,18 +12,19 @@ from rich.table import Table
 
 from infra.account import Account
 from infra.cli.console import err, print_json, say
-from infra.cli.context import Choice, chosen
+from infra.cli.context import Choice, chosen, pairs
 from infra.cli.engine_change import warn_of_change
 from infra.cli.progress import Progress
 from infra.deploy import Deployment, continue_rollback, settle
 from infra.deploy import deploy as deploy_stack
 from infra.deploying.changes import Change
 from infra.deploying.checks import check
-from infra.deploying.container import Builder, Image
+from infra.deploying.container import Builder, Images
 from infra.deploying.events import LeftRunning
 from infra.destroy import destroy as destroy_stack
 from infra.destroy import destroyable
 from infra.enrolling import engine_of
+from infra.imaging.layout import Kind
 from infra.local.removal import remove_state
 from infra.target import Target
 from sightline.errors import ConfigError
@@ -39,12 +40,15 @@ def deploy(
     image_uri: Annotated[
         str, typer.Option(help="The functions' image in ECR, instead of building one.")
     ] = "",
+    video_image_uri: Annotated[
+        str, typer.Option(help="The video function's image in ECR, instead of building one.")
+    ] = "",
     parameter: Annotated[
         list[str] | None, typer.Option(metavar="NAME=VALUE", help="A template parameter.")
     ] = None,
     yes: Annotated[bool, typer.Option("--yes", "-y", help="Do not ask.")] = False,
     keep_image: Annotated[
-        bool, typer.Option("--keep-image", help="Change all but the functions' image.")
+        bool, typer.Option("--keep-image", help="Change all but the functions' images.")
     ] = False,
     take_back: Annotated[
         bool, typer.Option("--continue-rollback", help="First go on taking back a failed update.")
@@ -63,13 +67,14 @@ def deploy(
     account, stack = _aws(context)
     deployment = Deployment(
         stack=stack,
-        parameters=_pairs("--parameter", parameter),
-        left_out=_pairs("--leave-out", leave_out),
+        parameters=pairs("--parameter", parameter),
+        left_out=pairs("--leave-out", leave_out),
     )
     with Progress() as progress, _left_running("deployment", "deploy"):
         if take_back:
             continue_rollback(account, stack, say, watch=progress.watch)
-        image = Image(account, deployment, _builder, uri=image_uri, keep=keep_image)
+        uris: dict[Kind, str] = {"functions": image_uri, "video": video_image_uri}
+        image = Images(account, deployment, _builder, uris=uris, keep=keep_image)
         _check(account, image.deployment, image)
         settle(account, stack, say, watch=progress.watch)
         outputs = deploy_stack(
@@ -125,7 +130,7 @@ def destroy(
     shutil.rmtree(folder, ignore_errors=True)
 
 
-def _check(account: Account, deployment: Deployment, image: Image) -> None:
+def _check(account: Account, deployment: Deployment, image: Images) -> None:
     wrong = []
     for found in check(account, deployment, image=image.check):
         style = {"ok": "green", "note": "yellow", "wrong": "bold red"}[found.verdict]
@@ -212,16 +217,6 @@ def _left_running(what: str, command: str) -> Iterator[None]:
     except KeyboardInterrupt:
         say(f"stopped; run {command} again to go on")
         raise typer.Exit(STOPPED) from None
-
-
-def _pairs(option: str, given: Sequence[str] | None) -> Mapping[str, str]:
-    pairs = {}
-    for each in given or []:
-        name, separator, value = each.partition("=")
-        if not separator:
-            raise ConfigError(f"{option} {each!r}: write NAME=VALUE, such as FrameDays=3")
-        pairs[name] = value
-    return pairs
 
 
 def _aws(context: typer.Context) -> tuple[Account, str]:

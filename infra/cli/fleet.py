@@ -39,6 +39,9 @@ def fleet(
     ] = min(2, os.cpu_count() or 1),
     workers: Annotated[int, typer.Option(min=1, help="Frames recognised at once.")] = os.cpu_count()
     or 1,
+    gate: Annotated[
+        str, typer.Option(help="Which frames are sent: off (each), motion or faces.")
+    ] = "off",
     seed: Annotated[int, typer.Option(help="Another number makes other weather.")] = 0,
     picture: Annotated[
         Path, typer.Option("--picture", metavar="PNG", help="Where the timeline goes.")
@@ -54,6 +57,8 @@ def fleet(
     """
     if recogniser not in ("real", "light"):
         raise ConfigError(f"--recogniser: expected real or light, got {recogniser!r}")
+    if gate not in ("off", "motion", "faces"):
+        raise ConfigError(f"--gate: expected off, motion or faces, got {gate!r}")
     if picture.suffix.lower() != ".png" or not picture.absolute().parent.is_dir():
         raise ConfigError(
             f"--picture {picture}: expected a name ending in .png in a folder there is"
@@ -77,6 +82,7 @@ def fleet(
         workers=workers,
         light=recogniser == "light",
         seed=seed,
+        gate=gate,
     )
     failure = _play(wish, picture, report)
     if failure:
@@ -108,9 +114,7 @@ def _play(wish: "Wish", picture: Path, report: Path | None) -> str | None:
     tell(f"recogniser: {played.recogniser}")
     tell(played.pace)
     spool, uplink = SpoolSettings(), UplinkSettings()
-    tell(
-        reports.policy(spool.max_age_s, spool.max_frames, uplink.answer_timeout_s, uplink.attempts)
-    )
+    tell(reports.policy(spool.max_age_s, spool.max_frames, uplink.answer_timeout_s))
     for line in reports.named(outcome):
         tell(line)
     tell(f"timeline  {picture}")

@@ -1,12 +1,13 @@
-"""`image`: the functions' container, built with docker, or put together in a folder without it."""
+"""`image`: the functions' containers, built with docker, or put together in folders without it."""
 
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
 from infra.cli.console import print_table, say, tell
-from infra.imaging.layout import ARCHITECTURES, MOST_MB, Architecture
+from infra.imaging.layout import ARCHITECTURES, KINDS, MOST_MB, Architecture, Layout
 from sightline.errors import ConfigError
 
 app = typer.Typer()
@@ -18,9 +19,9 @@ app = typer.Typer()
 def image(
     out: Annotated[
         Path | None,
-        typer.Option(help="Put the container's files into this folder, without docker."),
+        typer.Option(help="Put the containers' files into this folder, without docker."),
     ] = None,
-    build: Annotated[bool, typer.Option("--build", help="Build the image with docker.")] = False,
+    build: Annotated[bool, typer.Option("--build", help="Build the images with docker.")] = False,
     engine: Annotated[str, typer.Option(help="As `./run engines` lists them.")] = "dlib",
     engine_folder: Annotated[
         Path | None,
@@ -31,12 +32,14 @@ def image(
         typer.Option(help="arm64 or x86_64. Of --build: arm64; of --out: this machine's."),
     ] = None,
     tag: Annotated[
-        str | None, typer.Option(help="The image's name; by default one of its sources.")
+        str | None, typer.Option(help="The functions' image's name; by default one of its sources.")
     ] = None,
 ) -> None:
-    """Make the container that every function runs in; `deploy` does it by itself.
+    """Make the containers that functions run in; `deploy` does it by itself.
 
-    --out makes the very same files in a folder, for a look, or to weigh another architecture's.
+    Two of them: one for all functions, and a video one, which has a decoder and no networks. --out
+    makes the very same files in folders of those names, for a look, or to weigh another
+    architecture's.
     """
     if build == (out is not None):
         raise ConfigError("give --build, to have docker build it, or --out FOLDER, for its files")
@@ -46,24 +49,41 @@ def image(
     from sightline.faces.cache import cache_folder
 
     if out is not None:
-        layout = images.assemble(
-            out,
+        images.expect_empty(out)
+        functions = images.assemble(
+            out / "functions",
             engine=engine,
             engine_folder=engine_folder or cache_folder(),
             say=say,
             architecture=chosen,
         )
-        sizes = layout.sizes
-        rows = [(name, f"{size / 1e6:.1f}") for name, size in sizes.items()]
-        print_table(("part", "MB"), rows, empty="")
-        tell(
-            f"{sum(sizes.values()) / 1e6:.0f} MB of {MOST_MB}, for {layout.architecture}, in {out}"
-        )
+        _show([functions, images.assemble_video(out / "video", say=say, architecture=chosen)])
         return
     chosen = chosen or "arm64"
-    tag = tag or f"sightline:{images.image_tag(engine, chosen, engine_folder)}"
-    images.build(engine=engine, architecture=chosen, tag=tag, say=say, engine_folder=engine_folder)
-    tell(tag)
+    for kind in KINDS:
+        named = tag if tag is None or kind == "functions" else f"{tag}-{kind}"
+        named = named or f"sightline:{images.image_tag(engine, chosen, engine_folder, kind=kind)}"
+        images.build(
+            engine=engine,
+            architecture=chosen,
+            tag=named,
+            say=say,
+            kind=kind,
+            engine_folder=engine_folder,
+        )
+        tell(named)
+
+
+def _show(layouts: Sequence[Layout]) -> None:
+    rows = [
+        (layout.kind, name, f"{size / 1e6:.1f}")
+        for layout in layouts
+        for name, size in layout.sizes.items()
+    ]
+    print_table(("image", "part", "MB"), rows, empty="")
+    for layout in layouts:
+        whole = sum(layout.sizes.values()) / 1e6
+        tell(f"{whole:.0f} MB of {MOST_MB}, for {layout.architecture}, in {layout.root}")
 
 
 def _architecture(given: str | None) -> Architecture | None:

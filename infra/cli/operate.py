@@ -61,7 +61,7 @@ def redrive_(
     with Progress(console=err, transient=True, disable=not err.is_terminal) as progress:
         task = progress.add_task("sending", total=len(letters.known))
         sent = redrive.send(where, letters, tell=lambda _: progress.advance(task))
-    say(f"{sent} sent round again; answers come on each device's results")
+    say(f"{sent} sent round again; answers come on each device's results, and as videos' results")
 
 
 @app.command(epilog="Example: ./run cost --devices 4 --fps 2 --gate 0.03")
@@ -79,6 +79,9 @@ def cost(
         float | None, typer.Option(min=0, help="The function's time for a frame.")
     ] = None,
     memory_mb: Annotated[int | None, typer.Option(min=128, help="The function's memory.")] = None,
+    video_hours: Annotated[
+        float, typer.Option(min=0, help="Hours of video that are uploaded in a month.")
+    ] = 0.0,
     as_json: Annotated[bool, typer.Option("--json", help="For a program to read.")] = False,
 ) -> None:
     """Estimate what a month on AWS costs, by service, from the stack's configuration."""
@@ -95,6 +98,7 @@ def cost(
         faces=faces,
         frame_kb=frame_kb,
         seconds=seconds,
+        video_hours=video_hours,
     )
     found = estimate(use, read_prices())
     if as_json:

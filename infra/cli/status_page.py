@@ -29,6 +29,14 @@ def show(found: Status) -> None:
         ]
         columns = ("device", "state", "since", "version", "spooled", "dropped")
         print_table(columns, rows, empty="none: ./run provision front-door")
+    _heading("videos", found.videos)
+    if (videos := found.videos.value) is not None:
+        since = f", one without progress since {_ago(videos.since)}" if videos.since else ""
+        out.print(
+            f"{videos.unfinished} unfinished{since}; {videos.chunks} chunks wait, "
+            f"{videos.in_work} in work",
+            soft_wrap=True,
+        )
     _heading("dead letters", found.dead_letters)
     if (dead := found.dead_letters.value) is not None:
         age = f", the oldest {_duration(dead.oldest_s)} old" if dead.oldest_s is not None else ""
@@ -68,6 +76,8 @@ def _show_stack(found: Status) -> None:
             f"{_ago(stack.changed_at)}, code {stack.version or '-'}, engine {stack.engine}",
             soft_wrap=True,
         )
+        if stack.http:
+            out.print(f"HTTP at {stack.http}/v1", soft_wrap=True)
     _heading("functions", found.functions)
     if found.functions.value is not None:
         rows = [

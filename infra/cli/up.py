@@ -3,15 +3,17 @@
 import os
 import signal
 import threading
+from collections.abc import Mapping, Sequence
 from typing import Annotated
 
 import typer
 from rich.markup import escape
 
 from infra.cli.console import out, say, tell
-from infra.cli.context import chosen
+from infra.cli.context import chosen, pairs
 from infra.cli.engine_change import warn_of_change
 from infra.target import Target
+from sightline.errors import ConfigError
 
 app = typer.Typer()
 
@@ -26,6 +28,17 @@ def up(
     mqtt_port: Annotated[int, typer.Option(help="MQTT with mutual TLS.")] = 8883,
     credentials_port: Annotated[int, typer.Option(help="The IoT credentials endpoint.")] = 4567,
     lambda_port: Annotated[int, typer.Option(help="The functions.")] = 4568,
+    http_port: Annotated[int, typer.Option(help="The HTTP API.")] = 4569,
+    http_without_keys: Annotated[
+        bool,
+        typer.Option(
+            "--http-without-keys", help="Let every program of this machine use it, with all rights."
+        ),
+    ] = False,
+    parameter: Annotated[
+        list[str] | None,
+        typer.Option(metavar="NAME=VALUE", help="A template parameter, such as BucketPrefix=mine."),
+    ] = None,
     engine: Annotated[
         str, typer.Option(help="As `./run engines` lists them.", envvar="SIGHTLINE_ENGINE")
     ] = "dlib",
@@ -41,11 +54,13 @@ def up(
         state=state,
         ministack_python=ministack_python(),
         engine_folder=prepare_engine(engine).parent,
-        parameters={"Engine": engine},
+        parameters={"Engine": engine, **_checked(parameter)},
         gateway_port=gateway_port,
         mqtt_port=mqtt_port,
         credentials_port=credentials_port,
         lambda_port=lambda_port,
+        http_port=http_port,
+        http_without_keys=http_without_keys,
         workers=workers,
     )
     stop = threading.Event()
@@ -57,7 +72,24 @@ def up(
             f"[bold green]up[/], state in {escape(str(state))}; Ctrl-C stops it", soft_wrap=True
         )
         warn_of_change(Target.local(state), engine)
+        tell(f"HTTP at {stack.facts.http_url}/v1 - {_who(http_without_keys)}")
         tell("next, in another terminal:  ./run people add 'Your Name' photo.jpg")
         while not stop.wait(1):
             stack.check()
         say("stopping …")
+
+
+def _who(without_keys: bool) -> str:
+    return "open to every program of this machine" if without_keys else "./run keys add makes a key"
+
+
+def _checked(given: Sequence[str] | None) -> Mapping[str, str]:
+    from infra import template
+    from infra.deploying.parameters import problems
+
+    parameters = pairs("--parameter", given)
+    if "Engine" in parameters:
+        raise ConfigError("--parameter Engine: say --engine instead, which fetches it, too")
+    for problem in problems(template.load(), parameters):
+        raise ConfigError(f"--parameter {problem}")
+    return parameters

@@ -101,7 +101,7 @@ def work_out(account: Account, wanted: Wanted, say: Say, patience: Patience) -> 
         with contextlib.suppress(BotoCoreError, ClientError):
             discard(account, made, wanted.stack)
         raise
-    kept = kept_resources(wanted.body)
+    kept = template.kept(wanted.body)
     return ChangeSet(
         id=made.id,
         stack_id=made.stack_id,
@@ -116,15 +116,6 @@ def discard(account: Account, change_set: ChangeSet, stack: str) -> None:
     cloudformation.delete_change_set(ChangeSetName=change_set.id)
     if change_set.is_new_stack:
         cloudformation.delete_stack(StackName=stack)
-
-
-def kept_resources(body: template.Template) -> frozenset[str]:
-    """Names of the resources that a template keeps when its stack goes, for what they hold."""
-    return frozenset(
-        name
-        for name, resource in body["Resources"].items()
-        if str(resource.get("DeletionPolicy", "")).startswith("Retain")
-    )
 
 
 def _parameters(now: Mapping[str, Any] | None, wanted: Wanted) -> list[dict[str, Any]]:

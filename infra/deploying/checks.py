@@ -103,7 +103,10 @@ def _parameters(_account: Account, deployment: Deployment) -> Iterator[Check]:
 
 def _name(account: Account, deployment: Deployment) -> Iterator[Check]:
     stack = deployment.stack
-    longest = len(f"{stack}-media-{12 * '0'}-{account.region}")
+    account_and_region = f"{12 * '0'}-{account.region}"
+    longest = len(f"{stack}-media-{account_and_region}")
+    if not deployment.parameters.get("BucketPrefix"):
+        longest = max(longest, len(f"{stack}-{account_and_region}-stage-1"))
     if not _STACK.fullmatch(stack):
         text = (
             f"{stack!r} cannot be a stack: write two or more of a-z, 0-9 and single -, such as "
@@ -112,7 +115,8 @@ def _name(account: Account, deployment: Deployment) -> Iterator[Check]:
     elif longest > MAX_BUCKET_NAME:
         text = (
             f"{stack!r} is too long by {longest - MAX_BUCKET_NAME} characters: its buckets' names "
-            f"may have {MAX_BUCKET_NAME}"
+            f"may have {MAX_BUCKET_NAME}; --parameter BucketPrefix=… names those for videos "
+            "without it"
         )
     else:
         return
@@ -163,20 +167,23 @@ def _stack(account: Account, deployment: Deployment) -> Iterator[Check]:
 
 def _names(account: Account, deployment: Deployment) -> Iterator[Check]:
     stack = deployment.stack
-    media = remains.named(account, stack, "AWS::S3::Bucket", "BucketName")
+    given = {**stacks.parameters(account, stack), **deployment.parameters}
+    media = remains.named(account, stack, "AWS::S3::Bucket", "BucketName", given)
     is_new = not stacks.exists(account, stack)
     wrong = False
     for bucket in (*media, artifacts.bucket_name(account, stack)):
         owner = artifacts.owner(account, bucket)
         if owner is None:
             continue
+        by_prefix = bucket.endswith(remains.VIDEO_BUCKETS) and given.get("BucketPrefix")
+        chooses = "--parameter BucketPrefix=…" if by_prefix else "--stack"
         if owner == "":
             text = (
                 f"the bucket name {bucket} is taken by another account, or you lack s3:ListBucket; "
-                "choose another --stack"
+                f"choose another {chooses}"
             )
         elif owner not in (stack, "nobody"):
-            text = f"the bucket {bucket} belongs to the stack {owner}; choose another --stack"
+            text = f"the bucket {bucket} belongs to the stack {owner}; choose another {chooses}"
         else:
             if is_new and bucket in media:
                 text = f"the bucket {bucket} is there already, and is taken up"

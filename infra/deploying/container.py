@@ -1,7 +1,7 @@
-"""The functions' container image: found in ECR by its sources' digest, else built and pushed."""
+"""The functions' container images: found in ECR by their sources' digest, else built and pushed."""
 
 import dataclasses
-from collections.abc import Callable
+from collections.abc import Callable, Mapping, Sequence
 from typing import Protocol, TypedDict
 
 from infra import template
@@ -11,40 +11,47 @@ from infra.deploying import parameters, registry
 from infra.deploying import stack as stacks
 from infra.deploying.checks import Check
 from infra.deploying.events import Say
-from infra.imaging.layout import Architecture
+from infra.imaging.layout import KINDS, Architecture, Kind
 from sightline.errors import ConfigError
 
 
 class Builder(Protocol):
     """Builds images; `infra.image` does, with Docker."""
 
-    def digest_of_sources(self, engine: str) -> str:
-        """Name what the image of *engine* is made of."""
+    def digest_of_sources(self, engine: str, *, kind: Kind) -> str:
+        """Name what the image of that kind, with *engine*, is made of."""
 
     def docker_available(self) -> str | None:
         """Say why Docker cannot be used; None if it can."""
 
-    def build(self, *, engine: str, architecture: Architecture, tag: str, say: Say) -> None:
+    def build(
+        self, *, engine: str, architecture: Architecture, tag: str, say: Say, kind: Kind
+    ) -> None:
         """Build an image, and let Docker know it as *tag*."""
 
 
-def tag_of(builder: Builder, *, engine: str, architecture: Architecture) -> str:
+def tag_of(builder: Builder, *, engine: str, architecture: Architecture, kind: Kind) -> str:
     """Name an image by its sources, so that the same are not built and pushed again."""
-    return f"{engine}-{architecture}-{builder.digest_of_sources(engine)[:20]}"
+    name = engine if kind == "functions" else kind
+    return f"{name}-{architecture}-{builder.digest_of_sources(engine, kind=kind)[:20]}"
 
 
-class _Kind(TypedDict):
+# The parameter that takes each.
+PARAMETERS: Mapping[Kind, str] = {"functions": "ImageUri", "video": "VideoImageUri"}
+
+
+class _Choice(TypedDict):
     engine: str
     architecture: Architecture
 
 
-class Image:
-    """The image that a deployment needs: the one given, the one deployed, or a new one.
+class Images:
+    """The images that a deployment needs: those given, those deployed, or new ones.
 
     Args:
         builder: Gives the builder; asked only if one is needed.
-        uri: An image to use as it is.
-        keep: Whether the deployed one stays.
+        uris: Images to use as they are, by kind.
+        keep: Whether the deployed ones stay.
         docker: The program.
     """
 
@@ -54,69 +61,90 @@ class Image:
         deployment: Deployment,
         builder: Callable[[], Builder],
         *,
-        uri: str = "",
+        uris: Mapping[Kind, str] | None = None,
         keep: bool = False,
         docker: str = "docker",
     ) -> None:
-        self.deployment = _with_image(deployment, uri) if uri else deployment
+        self.deployment = deployment
         self._account, self._get_builder, self._docker = account, builder, docker
-        self._keep, self._is_given = keep, bool(uri)
+        self._keep = keep
+        self._given = {kind: uri for kind, uri in (uris or {}).items() if uri}
+        for kind, uri in self._given.items():
+            self._use(kind, uri)
         self._builder: Builder | None = None
-        self._engine = ""
-        self._architecture: Architecture = "arm64"
+        self._to_build: list[Kind] = []
+        self._choice: _Choice = {"engine": "", "architecture": "arm64"}
 
     def check(self) -> Check | None:
-        """Find out whether one must be built, and can be; None if Docker has no part in it.
+        """Find out which must be built, and can be; None if Docker has no part in it.
 
         Raises:
             ConfigError: There is none to keep, or AWS does not let us look.
             TransportError: AWS is out of reach.
         """
         stack = self.deployment.stack
-        if self._is_given:
+        if len(self._given) == len(KINDS):
             return None
         deployed = stacks.parameters(self._account, stack)
+        wanted: list[Kind] = [kind for kind in KINDS if kind not in self._given]
         if self._keep:
-            if not deployed.get("ImageUri"):
-                raise ConfigError(f"stack {stack} has no image to keep; leave --keep-image out")
+            self._expect_all(wanted, deployed)
             return None
         if self.deployment.parameters.get("PackageType", deployed.get("PackageType")) == "Zip":
             return None
         values = parameters.effective(template.load(), self.deployment.parameters, deployed)
-        self._engine = values["Engine"]
-        self._architecture = "x86_64" if values["Architecture"] == "x86_64" else "arm64"
-        builder = self._get_builder()
-        tag = tag_of(builder, engine=self._engine, architecture=self._architecture)
-        uri = registry.find_image(self._account, stack, tag)
-        if uri:
-            self.deployment = _with_image(self.deployment, uri)
-            return Check(name="image", verdict="ok", text=f"{tag} is in ECR already")
-        self._builder = builder
-        reason = builder.docker_available()
-        if reason:
-            return Check(name="docker", verdict="wrong", text=reason)
-        return Check(name="docker", verdict="ok", text=f"it runs, and will build {tag}")
+        self._choice = {
+            "engine": values["Engine"],
+            "architecture": "x86_64" if values["Architecture"] == "x86_64" else "arm64",
+        }
+        return self._look(wanted, self._get_builder())
 
     def make(self, say: Say) -> Deployment:
-        """Build and push it if `check` found that it must be; return the deployment with it.
+        """Build and push what `check` found must be; return the deployment with all of them.
 
         Raises:
             ConfigError: Docker or ECR refuses.
             TransportError: ECR is out of reach.
         """
-        if self._builder is None:
-            return self.deployment
-        stack = self.deployment.stack
-        kind: _Kind = {"engine": self._engine, "architecture": self._architecture}
-        tag = f"{stack}:{tag_of(self._builder, **kind)}"
-        self._builder.build(**kind, tag=tag, say=say)
-        repository = registry.ensure_repository(self._account, stack, self.deployment.tags)
-        image = registry.push(self._account, tag, repository, say, docker=self._docker)
-        say(f"pushed {image}")
-        self.deployment, self._builder = _with_image(self.deployment, image), None
+        builder, stack = self._builder, self.deployment.stack
+        while builder is not None and self._to_build:
+            kind = self._to_build[0]
+            tag = f"{stack}:{tag_of(builder, **self._choice, kind=kind)}"
+            builder.build(**self._choice, tag=tag, say=say, kind=kind)
+            repository = registry.ensure_repository(self._account, stack, self.deployment.tags)
+            image = registry.push(self._account, tag, repository, say, docker=self._docker)
+            say(f"pushed {image}")
+            self._use(kind, image)
+            self._to_build.pop(0)
         return self.deployment
 
+    def _look(self, wanted: Sequence[Kind], builder: Builder) -> Check:
+        tags = {kind: tag_of(builder, **self._choice, kind=kind) for kind in wanted}
+        for kind, tag in tags.items():
+            uri = registry.find_image(self._account, self.deployment.stack, tag)
+            if uri:
+                self._use(kind, uri)
+            else:
+                self._to_build.append(kind)
+        if not self._to_build:
+            text = f"{' and '.join(tags.values())} {'is' if len(tags) == 1 else 'are'}"
+            return Check(name="image", verdict="ok", text=f"{text} in ECR already")
+        self._builder = builder
+        reason = builder.docker_available()
+        if reason:
+            return Check(name="docker", verdict="wrong", text=reason)
+        named = " and ".join(tags[kind] for kind in self._to_build)
+        return Check(name="docker", verdict="ok", text=f"it runs, and will build {named}")
 
-def _with_image(deployment: Deployment, uri: str) -> Deployment:
-    given = {**deployment.parameters, "PackageType": "Image", "ImageUri": uri}
-    return dataclasses.replace(deployment, parameters=given)
+    def _expect_all(self, wanted: Sequence[Kind], deployed: Mapping[str, str]) -> None:
+        missing = [kind for kind in wanted if not deployed.get(PARAMETERS[kind])]
+        if missing:
+            stack = self.deployment.stack
+            raise ConfigError(
+                f"stack {stack} has no image of {' and '.join(missing)} to keep; leave "
+                "--keep-image out"
+            )
+
+    def _use(self, kind: Kind, uri: str) -> None:
+        given = {**self.deployment.parameters, "PackageType": "Image", PARAMETERS[kind]: uri}
+        self.deployment = dataclasses.replace(self.deployment, parameters=given)

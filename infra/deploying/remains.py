@@ -1,19 +1,20 @@
 """What a stack leaves in the account when CloudFormation is done: found by name, and removed."""
 
 import functools
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Literal
 
 from botocore.exceptions import ClientError
 
-from infra import template
+from infra import literals, template
 from infra.account import Account, error_code, translated
-from infra.deploying import artifacts, registry
+from infra.deploying import artifacts, parameters, registry
 from sightline.errors import ConfigError
 
 Kind = Literal["bucket", "code bucket", "table", "log group", "image repository"]
 
+VIDEO_BUCKETS = ("-input", "-stage-1", "-output")  # what their names end in, after the prefix
 IOT_LOG = "AWSIotLogsV2"  # the account's, not a stack's; made when logging is switched on
 _NO_BACKUP = {"PointInTimeRecoveryEnabled": False}
 
@@ -32,6 +33,8 @@ HOLDS = {
     "faces": "it holds people's embeddings",
     "sightings": "it holds who was seen where",
     "meta": "it holds the version of people's gallery",
+    "videos": "it holds how far videos are",
+    "keys": "it holds hashes of the HTTP API's keys",
     "serials": "it holds which devices may join the fleet, and no people's data",
 }
 
@@ -49,30 +52,38 @@ class Remain:
         return WHY[self.kind].format(what=HOLDS.get(self.name.rpartition("-")[2], "it holds data"))
 
 
-def named(account: Account, stack: str, type_: str, property_: str) -> list[str]:
-    """The names that the template gives to its resources of a type, in a stack of that name."""
-    pseudo = {
-        "AWS::StackName": stack,
-        "AWS::Region": account.region,
-        "AWS::AccountId": account.account_id(),
-    }
-    names = []
-    for body in template.load()["Resources"].values():
-        given = body.get("Properties", {}).get(property_)
-        if body["Type"] != type_ or given is None:
-            continue
-        text = given.get("Fn::Sub", "") if isinstance(given, dict) else ""  # others are not its own
-        for key, literal in pseudo.items():
-            text = text.replace("${" + key + "}", literal)
-        if text and "${" not in text:
-            names.append(text)
-    return names
+def named(
+    account: Account,
+    stack: str,
+    type_: str,
+    property_: str,
+    given: Mapping[str, str] | None = None,
+) -> list[str]:
+    """The names that the template gives to its resources of a type, in a stack of that name.
+
+    Args:
+        account: Where it is.
+        stack: Its name.
+        type_: CloudFormation's.
+        property_: Which one is the name.
+        given: The stack's parameters, as far as they are not the defaults.
+    """
+    body = template.load()
+    values = parameters.effective(body, given or {}, {})
+    return literals.given_names(body, type_, property_, literals.names(account, stack, values))
 
 
-def find(account: Account, stack: str, *, with_iot_log: bool = False) -> list[Remain]:
+def find(
+    account: Account,
+    stack: str,
+    *,
+    given: Mapping[str, str] | None = None,
+    with_iot_log: bool = False,
+) -> list[Remain]:
     """Look for all that there is in the account now.
 
     Args:
+        given: The parameters that the stack has or had, as far as they are known.
         with_iot_log: Whether the stack had AWS IoT's logging switched on.
 
     Raises:
@@ -80,14 +91,19 @@ def find(account: Account, stack: str, *, with_iot_log: bool = False) -> list[Re
         TransportError: AWS is out of reach.
     """
     with translated(f"looking for what is left of the stack {stack}"):
-        return list(_find(account, stack, with_iot_log))
+        return list(_find(account, stack, given or {}, with_iot_log))
 
 
-def _find(account: Account, stack: str, with_iot_log: bool) -> Iterator[Remain]:
+def _find(
+    account: Account, stack: str, given: Mapping[str, str], with_iot_log: bool
+) -> Iterator[Remain]:
     dynamodb = account.client("dynamodb")
-    for bucket in named(account, stack, "AWS::S3::Bucket", "BucketName"):
+    buckets = named(account, stack, "AWS::S3::Bucket", "BucketName", given)
+    for bucket in buckets:
         if _is_ours(account, stack, bucket):
             yield Remain(kind="bucket", name=bucket)
+    for bucket in _of_another_prefix(account, stack, buckets):
+        yield Remain(kind="bucket", name=bucket)
     for table in named(account, stack, "AWS::DynamoDB::Table", "TableName"):
         if _is_there(functools.partial(dynamodb.describe_table, TableName=table)):
             yield Remain(kind="table", name=table)
@@ -98,6 +114,20 @@ def _find(account: Account, stack: str, with_iot_log: bool) -> Iterator[Remain]:
         code = name(account, stack)
         if _is_ours(account, stack, code):
             yield Remain(kind="code bucket", name=code)
+
+
+def _of_another_prefix(account: Account, stack: str, known: Sequence[str]) -> Iterator[str]:
+    """Buckets for videos that carry the stack's tag: their prefix is forgotten with the stack."""
+    try:
+        pages = list(account.client("s3").get_paginator("list_buckets").paginate())
+    except ClientError as err:
+        if error_code(err) != "AccessDenied":
+            raise
+        return  # those of the names that are known are found all the same
+    for name in (each["Name"] for page in pages for each in page.get("Buckets", [])):
+        is_other = name.endswith(VIDEO_BUCKETS) and name not in known
+        if is_other and artifacts.owner(account, name) == stack:
+            yield name
 
 
 def _log_groups(account: Account, stack: str, with_iot_log: bool) -> Iterator[Remain]:

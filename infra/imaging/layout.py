@@ -1,7 +1,9 @@
-"""What the functions' container consists of: the one description of it.
+"""What the functions' containers consist of: the one description of them.
 
-`infra/lambda.Dockerfile` and `infra.image.assemble` both follow it, and tests hold the Dockerfile's
-last stage against it. Standard library only, since the Dockerfile's stages import it, too.
+There are two, for no function needs both networks and a decoder of videos: `functions` runs all but
+one, `video` the one that takes videos apart. `infra/lambda.Dockerfile` and `infra.image.assemble`
+both follow this, and tests hold the Dockerfile's last stages against it. Standard library only,
+since the Dockerfile's stages import it, too.
 """
 
 import sys
@@ -9,6 +11,9 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 from typing import Literal, get_args
+
+Kind = Literal["functions", "video"]
+KINDS: tuple[Kind, ...] = get_args(Kind)
 
 Architecture = Literal["arm64", "x86_64"]  # as Lambda calls them
 ARCHITECTURES: tuple[Architecture, ...] = get_args(Architecture)
@@ -19,6 +24,10 @@ PACKAGES = PurePosixPath("/opt/python")
 ENGINE = PurePosixPath("/opt/sightline")  # where the template and cloud/settings.py look for it
 CODE = PurePosixPath("/var/task")
 PARTS: Mapping[str, PurePosixPath] = {"packages": PACKAGES, "engine": ENGINE, "code": CODE}
+PARTS_OF: Mapping[Kind, Mapping[str, PurePosixPath]] = {
+    "functions": PARTS,
+    "video": {name: at for name, at in PARTS.items() if name != "engine"},
+}
 
 # No SIGHTLINE_…: it would be every function's, and one refuses what is no setting of its own.
 ENVIRONMENT: Mapping[str, str] = {
@@ -29,26 +38,31 @@ ENVIRONMENT: Mapping[str, str] = {
 # No such user is in the base, nor needs to be; Lambda takes one of its own.
 USER = "10001:10001"
 ENTRYPOINT = ("python", "-m", "awslambdaric")
-COMMAND = ("cloud.recognize.handler",)  # the template's ImageConfig names another
+COMMANDS: Mapping[Kind, tuple[str]] = {  # the template's ImageConfig names another
+    "functions": ("cloud.recognize.handler",),
+    "video": ("cloud.split_video.handler",),
+}
 
 PYTHON = (3, 12)  # of the base image
-MOST_MB = 400  # of all parts together
+MOST_MB = 400  # of all parts of either together
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Layout:
-    """The container's files, but for those of the base image, in a folder.
+    """A container's files, but for those of the base image, in a folder.
 
     Attributes:
         root: Stands for `/`.
-        engine: Its name.
+        engine: Its name; empty where there is none.
         architecture: What the packages were built for.
+        kind: Which of the containers it is.
         python: Major and minor version of the interpreter they were built for.
     """
 
     root: Path
     engine: str
     architecture: Architecture
+    kind: Kind = "functions"
     python: tuple[int, int] = sys.version_info[:2]
 
     def place(self, path: PurePosixPath) -> Path:
@@ -67,5 +81,5 @@ class Layout:
         """Bytes of the files of each part."""
         return {
             name: sum(path.lstat().st_size for path in self.place(at).rglob("*") if path.is_file())
-            for name, at in PARTS.items()
+            for name, at in PARTS_OF[self.kind].items()
         }

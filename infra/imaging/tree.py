@@ -1,6 +1,6 @@
-"""Fill the parts of the functions' container that pip can: packages, and our own code.
+"""Fill the parts of the functions' containers that pip can: packages, and our own code.
 
-    python -m infra.imaging.tree packages --architecture arm64 FOLDER
+    python -m infra.imaging.tree packages --of video --architecture arm64 FOLDER
     python -m infra.imaging.tree code FOLDER
 
 Stages of `infra/lambda.Dockerfile` run this, and `infra.image.assemble` calls it: so there is one
@@ -20,11 +20,14 @@ import zipfile
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 
-from infra.imaging.layout import ARCHITECTURES, Architecture
+from infra.imaging.layout import ARCHITECTURES, KINDS, Architecture, Kind
 from sightline.errors import ConfigError
 
 PROJECT = Path(__file__).parents[2]
-REQUIREMENTS = PROJECT / "requirements" / "lambda.txt"
+REQUIREMENTS: Mapping[Kind, Path] = {
+    "functions": PROJECT / "requirements" / "lambda.txt",
+    "video": PROJECT / "requirements" / "lambda-video.txt",
+}
 BUILD_REQUIREMENTS = PROJECT / "requirements" / "lambda-build.txt"
 FUNCTION_FOLDERS = ("cloud", "sightline")
 
@@ -45,12 +48,12 @@ _NEEDLESS_PACKAGES = (
 )
 # Of the four hundred services that botocore describes, 23 MB of JSON, those that the functions have
 # clients for, and sts, which some ways to get credentials use. A test reads the clients off cloud/.
-SERVICES = ("dynamodb", "iot", "iot-data", "s3", "sqs", "sts")
+SERVICES = ("dynamodb", "iot", "iot-data", "lambda", "s3", "sqs", "sts")
 
 _MOMENT = 315_532_800  # 1980, where zip files begin: the same files make the same layer
 
 
-def packages(folder: Path, architecture: Architecture) -> None:
+def packages(folder: Path, architecture: Architecture, kind: Kind = "functions") -> None:
     """Install the pinned packages into *folder*, of wheels alone, checked by their hashes.
 
     They are for an interpreter of this one's version, whatever it runs on.
@@ -64,7 +67,7 @@ def packages(folder: Path, architecture: Architecture) -> None:
     python = "{}.{}".format(*sys.version_info[:2])
     wanted += ["--implementation=cp", f"--python-version={python}"]
     chosen = [f"--target={folder}", "--no-deps", "--only-binary=:all:", "--require-hashes"]
-    pip("install", *chosen, *wanted, f"--requirement={REQUIREMENTS}")
+    pip("install", *chosen, *wanted, f"--requirement={REQUIREMENTS[kind]}")
     for path in list(_needless(folder)):
         shutil.rmtree(path) if path.is_dir() else path.unlink()
     _finish(folder)
@@ -135,7 +138,7 @@ def _copy_sources(project: Path, into: Path) -> None:
 
 def _needless(folder: Path) -> Iterator[Path]:
     """What to take out; nothing twice, nor what lies in another."""
-    gone = {folder / name for name in _NEEDLESS_PACKAGES}
+    gone = {path for name in _NEEDLESS_PACKAGES if (path := folder / name).is_dir()}
     described = folder / "botocore" / "data"
     gone |= {path for path in described.glob("*/") if path.name not in SERVICES}
     for path in folder.rglob("*"):
@@ -168,6 +171,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser = argparse.ArgumentParser(prog="python -m infra.imaging.tree", description=__doc__)
     parser.add_argument("part", choices=["packages", "code"])
     parser.add_argument("folder", type=Path)
+    parser.add_argument("--of", choices=KINDS, default="functions")
     # Docker's TARGETARCH says amd64 for what Lambda calls x86_64.
     parser.add_argument("--architecture", choices=[*ARCHITECTURES, "amd64"], default="x86_64")
     args = parser.parse_args(arguments)
@@ -175,7 +179,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
         if args.part == "code":
             code(args.folder)
         else:
-            packages(args.folder, "x86_64" if args.architecture == "amd64" else args.architecture)
+            machine: Architecture = "arm64" if args.architecture == "arm64" else "x86_64"
+            packages(args.folder, machine, args.of)
     except ConfigError as err:
         sys.stderr.write(f"{err}\n")
         return 2

@@ -8,7 +8,7 @@ import http.client
 import io
 import shutil
 import zipfile
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -36,12 +36,14 @@ class Surroundings:
         python: The interpreter, with `awslambdaric` and what the functions import.
         environment: Variables that override the deployed ones.
         workers: The most that run at once, unless less was deployed as reserved concurrency.
+        warm: The functions whose workers are all started before the first event.
     """
 
     code_folder: Path
     python: Path
     environment: Mapping[str, str]
     workers: int
+    warm: Collection[str] = ()
 
 
 def functions(account: Account, stack: str, surroundings: Surroundings) -> list[Function]:
@@ -82,9 +84,7 @@ def _read(account: Account, name: str, surroundings: Surroundings) -> Function:
         timeout_s=settings["Timeout"],
         memory_mb=settings["MemorySize"],
         workers=workers,
-        # So that nobody's first frame waits for a network to be loaded. A function that is asked
-        # and waited for, seldom, is started when it is.
-        warm=workers if invokes else 0,
+        warm=workers if name in surroundings.warm else 0,
         retries=invokes.get("MaximumRetryAttempts", 2),
         retry_delays_s=RETRY_DELAYS_S,
         max_event_age_s=invokes.get("MaximumEventAgeInSeconds", 21_600),

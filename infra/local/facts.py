@@ -23,6 +23,7 @@ class LocalFacts:
     Attributes:
         endpoint: The gateway, for every AWS client.
         credentials: `host:port` of the IoT credentials endpoint.
+        http_url: The HTTP API, less /v1.
         ca: A PEM file with the authorities of broker and credentials endpoint.
         pids: Processes by what they are: `stack`, `ministack`.
     """
@@ -36,6 +37,7 @@ class LocalFacts:
     mqtt_port: int
     credentials: str
     lambda_url: str
+    http_url: str
     ca: str
     outputs: Mapping[str, str]
     pids: Mapping[str, int]

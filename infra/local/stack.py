@@ -5,9 +5,7 @@ import json
 import logging
 import os
 import shutil
-import sys
 from collections.abc import Mapping
-from dataclasses import dataclass, field
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
@@ -19,17 +17,21 @@ from infra.local import deployed, ports
 from infra.local.authority import Authority
 from infra.local.credentials_endpoint import CredentialsEndpoint, CredentialsProvider
 from infra.local.facts import LocalFacts
+from infra.local.http_api import HttpApi
 from infra.local.lambda_service import LambdaService
 from infra.local.ministack.server import (
+    ACCOUNT,
     LEAST_FREE_BYTES,
     REGION,
     MiniStackServer,
     RootKey,
     ServerSettings,
 )
+from infra.local.settings import LocalSettings
 from infra.local.state_folder import StateFolder
-from infra.packaging import PROJECT
 from sightline.errors import ConfigError, TransportError
+
+__all__ = ["LEFT_OUT", "LocalSettings", "LocalStack"]
 
 # What MiniStack does not know, with the property that names each. A device finds its role alias
 # here all the same: the credentials endpoint is ours.
@@ -39,33 +41,11 @@ LEFT_OUT = {
     "AWS::Budgets::Budget": "BudgetName",
 }
 
+# What is otherwise than the template's default, unless the operator says so: a schedule costs
+# nothing here, and somebody looks on.
+PARAMETERS = {"SweepSchedule": "rate(1 minute)"}
+
 log = logging.getLogger(__name__)
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class LocalSettings:
-    """How to run a stack on this machine; a port of 0 is any free one.
-
-    Attributes:
-        state: The folder that keeps people, certificates and pictures between runs.
-        ministack_python: The interpreter of MiniStack's own virtual environment.
-        engine_folder: Holds the recognition engine's network.
-        workers: How many frames are worked on at once.
-        function_python: Runs the functions; this interpreter, unless a test says otherwise.
-    """
-
-    state: Path
-    ministack_python: Path
-    engine_folder: Path
-    gateway_port: int = 4566
-    mqtt_port: int = 8883
-    credentials_port: int = 4567
-    lambda_port: int = 4568
-    workers: int = 2
-    stack: str = "sightline"
-    parameters: Mapping[str, str] = field(default_factory=dict)
-    code_root: Path = PROJECT
-    function_python: Path = Path(sys.executable)
 
 
 class LocalStack:
@@ -186,8 +166,10 @@ class LocalStack:
         outputs = deploy(account, self._deployment(), self._say)
         service = self._start_functions(folder, account, claimed["lambda"])
         endpoint, ca = self._start_credentials(folder, account, broker, claimed["credentials"])
-        # Last: from here on devices come.
+        # Last: from here on devices, uploads and requests come.
         broker.open_broker()
+        self._open.callback(broker.hold_queues)
+        http = self._start_http(service, claimed["http"])
         self._facts = LocalFacts(
             stack=settings.stack,
             region=REGION,
@@ -198,8 +180,9 @@ class LocalStack:
             mqtt_port=claimed["mqtt"],
             credentials=endpoint.address,
             lambda_url=service.url,
+            http_url=http.url,
             ca=str(ca),
-            outputs=outputs,
+            outputs={**outputs, "HttpApi": http.url},  # MiniStack's own is nobody's to ask
             pids={"stack": os.getpid(), "ministack": broker.pid or 0},
         )
         self._facts.write(folder.path)
@@ -217,6 +200,7 @@ class LocalStack:
                 mqtt_port=claimed["mqtt"],
                 root=root,
                 functions=self._function_urls(claimed["lambda"]),
+                workers=self.settings.workers,
             )
         )
         server.start()
@@ -232,6 +216,7 @@ class LocalStack:
             "mqtt": settings.mqtt_port,
             "credentials": settings.credentials_port,
             "lambda": settings.lambda_port,
+            "http": settings.http_port,
         }
         free = iter(ports.free_ports(len(wanted)))
         return {
@@ -242,18 +227,19 @@ class LocalStack:
     def _function_urls(self, port: int) -> dict[str, str]:
         """Where MiniStack forwards invocations: it is told before there is a function."""
         body, stack = template.load(), self.settings.stack
-        asked = template.hooks(body, stack)
-        return {
-            name: f"http://{ports.LOOPBACK}:{port}"
-            + (f"/2015-03-31/functions/{name}/invocations" if name in asked else f"/async/{name}")
-            for name in template.function_names(body, stack)
+        callers, service = template.callers(body, stack), f"http://{ports.LOOPBACK}:{port}"
+        urls = {name: f"{service}/async/{name}" for name in template.function_names(body, stack)}
+        urls |= {
+            name: f"{service}/2015-03-31/functions/{name}/invocations"
+            for name in callers.hooked | callers.requested
         }
+        return urls | {name: f"{service}/queue/{name}" for name in callers.polled}
 
     def _deployment(self) -> Deployment:
         settings = self.settings
         return Deployment(
             stack=settings.stack,
-            parameters=settings.parameters,
+            parameters={**PARAMETERS, **settings.parameters},
             left_out=LEFT_OUT,
             code_root=settings.code_root,
         )
@@ -270,6 +256,9 @@ class LocalStack:
                 "SIGHTLINE_GALLERY_FOLDER": str(folder.path.absolute()),
             },
             workers=settings.workers,
+            # So that nobody's first frame waits for a network to be loaded. A video has time, and
+            # who asks now and then waits once.
+            warm=template.callers(template.load(), settings.stack).streamed,
         )
         functions = deployed.functions(account, settings.stack, surroundings)
         self._functions = tuple(function.name for function in functions)
@@ -284,6 +273,20 @@ class LocalStack:
         self._lambda = service
         self._say(f"functions run at {service.url}, {settings.workers} at once")
         return service
+
+    def _start_http(self, service: LambdaService, port: int) -> HttpApi:
+        settings = self.settings
+        (function,) = template.callers(template.load(), settings.stack).requested
+        http = HttpApi(
+            service,
+            function,
+            account=ACCOUNT,
+            port=port,
+            without_keys=settings.http_without_keys,
+        )
+        self._open.callback(http.close)
+        self._say(f"the HTTP API is at {http.url}/v1")
+        return http
 
     def _send_to_queue(self, arn: str, record: Mapping[str, Any]) -> None:
         """Put what a function gave up into the queue of that ARN, as Lambda does."""

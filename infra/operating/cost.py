@@ -32,10 +32,17 @@ LOG_KB = 2.0  # a frame's own line, its metrics, and Lambda's three
 SIGHTING_KB, SIGHTING_PERSON_KB = 1.0, 0.2
 FRAME_WRITES = 4  # see cloud/sightings_table.py: two rows, and a transaction counts twice
 PERSON_WRITES = 3  # a row in the transaction, and its copy in the index
+CHUNK_STILLS = 10  # cloud/videos/chunk.py
+CHUNK_WRITES = 4  # its row and its video's, in a transaction
+STILL_KB = 150.0  # of a still that is kept; more pixels than a camera sends
+SPLIT_SPEED = (
+    15.0  # how many times as fast as it plays a video is taken apart, by docs/benchmarks.md
+)
 FRAME_READS = 2  # is it answered already, and is the gallery as it was
 METRICS = 11  # cloud/metrics.py
 _NOT_COUNTED = (
-    "Not counted: free tiers, taxes, recorded video, cold starts, e-mail, people and faces, "
+    "Not counted: free tiers, taxes, recorded and uploaded video itself, HTTP (a dollar a million "
+    "requests, and the function's time), cold starts, e-mail, people and faces, "
     "commands and shadows, what operators listen to, dead letters, older images, and KMS for the "
     "tables' key (3 cents for 10,000 requests; DynamoDB makes one in some minutes)."
 )
@@ -51,6 +58,8 @@ class Use:
         hours: A day.
         faces: Known people in a frame, on average.
         seconds: The function's time for a frame.
+        video_hours: Hours of video that are uploaded in a month.
+        stills_s: Pictures that are looked at of each second of them.
     """
 
     devices: int
@@ -68,6 +77,10 @@ class Use:
     basic_ingest: bool
     alarms: int
     dashboards: int
+    video_hours: float = 0.0
+    stills_s: float = 2.0
+    video_days: float = 7.0
+    split_mb: int = 3008
 
     @classmethod
     def of(
@@ -81,13 +94,15 @@ class Use:
         faces: float = 0.5,
         frame_kb: float = 60.0,
         seconds: float | None = None,
+        video_hours: float = 0.0,
     ) -> Self:
         """Take what is not given from a stack's parameters.
 
         Raises:
             ConfigError: A figure cannot be.
         """
-        types = [body["Type"] for body in template.load()["Resources"].values()]
+        resources = template.load()["Resources"]
+        types = [body["Type"] for body in resources.values()]
         return cls(
             devices=devices,
             fps=fps,
@@ -104,10 +119,14 @@ class Use:
             basic_ingest=parameters.get("BasicIngest") == "true",
             alarms=types.count("AWS::CloudWatch::Alarm"),
             dashboards=types.count("AWS::CloudWatch::Dashboard"),
+            video_hours=video_hours,
+            stills_s=_stills_s(parameters.get("VideoSampling", "")),
+            video_days=float(parameters.get("VideoDays", 7)),
+            split_mb=int(resources["SplitVideo"]["Properties"]["MemorySize"]),
         )
 
     def __post_init__(self) -> None:
-        for name in ("devices", "fps", "faces", "frame_kb", "seconds"):
+        for name in ("devices", "fps", "faces", "frame_kb", "seconds", "video_hours"):
             value = getattr(self, name)
             if not (math.isfinite(value) and value >= 0):
                 raise ConfigError(f"--{name.replace('_', '-')} {value}: it may be 0 or more")
@@ -121,6 +140,11 @@ class Use:
         """Frames that are sent in a month."""
         return self.devices * self.fps * self.gate * self.hours * 3600 * DAYS
 
+    @property
+    def stills(self) -> float:
+        """Pictures of videos that are looked at in a month."""
+        return self.video_hours * 3600 * self.stills_s
+
 
 def estimate(use: Use, prices: Prices) -> Estimate:
     """Work out a month, with what drives it.
@@ -133,7 +157,7 @@ def estimate(use: Use, prices: Prices) -> Estimate:
 
 
 def _bill(use: Use, prices: Prices) -> Estimate:
-    lines = (*_iot(use), *_function(use), *_storage(use), *_watching(use))
+    lines = (*_iot(use), *_function(use), *_storage(use), *_videos(use), *_watching(use))
     return Estimate(
         region=prices.region,
         prices_of=prices.read_on.isoformat(),
@@ -183,7 +207,7 @@ def _function(use: Use) -> list[_Quantity]:
     return [
         ("Lambda", "recognition", gb_s, "GB-seconds", price),
         ("Lambda", "requests", use.frames, "requests", "lambda_request"),
-        ("ECR", "the image", IMAGE_GB, "GB-months", "ecr_gb_month"),
+        ("ECR", "the images", IMAGE_GB, "GB-months", "ecr_gb_month"),
     ]
 
 
@@ -202,6 +226,31 @@ def _storage(use: Use) -> list[_Quantity]:
         ("DynamoDB", f"sightings {use.sighting_days:g} days", rows_gb, "GB-months",
          "dynamodb_gb_month"),
     ]  # fmt: skip
+
+
+def _videos(use: Use) -> list[_Quantity]:
+    """What uploaded videos cost: their pictures go the way of frames, but for the broker."""
+    price = f"lambda_gb_second_{use.architecture}"
+    chunks, split_s = use.stills / CHUNK_STILLS, use.video_hours * 3600 / SPLIT_SPEED
+    writes = use.stills * (FRAME_WRITES + PERSON_WRITES * use.faces) + chunks * CHUNK_WRITES
+    kept_gb = use.stills / DAYS * use.video_days * STILL_KB / _GB
+    return [
+        ("Lambda", "taking videos apart", split_s * use.split_mb / 1024, "GB-seconds", price),
+        ("Lambda", "their pictures", use.stills * use.seconds * use.memory_mb / 1024,
+         "GB-seconds", price),
+        ("S3", "putting their pictures", use.stills, "requests", "s3_put"),
+        ("S3", f"keeping them {use.video_days:g} days", kept_gb, "GB-months", "s3_gb_month"),
+        ("DynamoDB", "their sightings and progress", writes, "writes", "dynamodb_write"),
+    ]  # fmt: skip
+
+
+def _stills_s(sampling: str) -> float:
+    """Pictures a second by a setting; two where the film decides."""
+    every = sampling.removeprefix("every:")
+    try:
+        return 1 / float(every)
+    except (ValueError, ZeroDivisionError):
+        return 30.0 if sampling == "all" else 2.0
 
 
 def _watching(use: Use) -> list[_Quantity]:

@@ -24,7 +24,8 @@ from infra.target import Target
 from sightline.errors import ConfigError
 
 STACK_CHECKS = (
-    *("endpoint", "rule", "function", "dead letters", "upload role", "role alias", "alarms"),
+    *("endpoint", "rule", "function", "videos", "dead letters", "upload role", "role alias"),
+    "alarms",
 )
 CREDENTIALS_PROVIDER = "credentials.iot.amazonaws.com"
 _TIMEOUT_S = 5.0
@@ -75,6 +76,7 @@ def _examine_stack(examination: Examination, where: Target) -> None:
         ("endpoint", lambda: _endpoint(where)),
         ("rule", lambda: _rule(where, names)),
         ("function", lambda: _function(where, names)),
+        ("videos", lambda: _videos(where)),
         ("dead letters", lambda: _dead_letters(where)),
         ("upload role", lambda: _upload_role(where, names)),
         ("role alias", lambda: _role_alias(where)),
@@ -179,6 +181,29 @@ def _policy(client: Any, name: str) -> str:
     return policy
 
 
+def _videos(where: Target) -> Finding:
+    bucket, split = where.output("InputBucket"), where.output("SplitVideoFunction")
+    with translated(f"reading whom the bucket {bucket} tells"):
+        told = where.client("s3").get_bucket_notification_configuration(Bucket=bucket)
+    arns = [each["LambdaFunctionArn"] for each in told.get("LambdaFunctionConfigurations", [])]
+    if not any(arn.rpartition(":")[2] == split for arn in arns):
+        return fault(
+            f"the bucket {bucket} tells {split} of no upload, so that no video is looked at",
+            "deploy the stack anew; somebody may have put another notification in its place",
+        )
+    function = where.output("RecognizeVideoFunction")
+    with translated(f"reading what feeds {function}"):
+        found = where.client("lambda").list_event_source_mappings(FunctionName=function)
+    states = [each.get("State", "Enabled") for each in found["EventSourceMappings"]]
+    if "Enabled" not in states:
+        said = states[0] if states else "gone"
+        return fault(
+            f"the queue of chunks is not read: its mapping to {function} is {said}",
+            "`aws lambda update-event-source-mapping --enabled`, or deploy the stack anew",
+        )
+    return ok(f"an upload to {bucket} reaches {split}, and its chunks {function}")
+
+
 def _dead_letters(where: Target) -> Finding:
     with translated("counting the dead letters"):
         counts = where.client("sqs").get_queue_attributes(
@@ -188,7 +213,7 @@ def _dead_letters(where: Target) -> Finding:
     waiting = int(counts["ApproximateNumberOfMessages"])
     if waiting:
         return warning(
-            f"{waiting} frames could not be served; each message says why",
+            f"{waiting} frames or videos could not be served; each message says why",
             "mend the cause, then `./run redrive` sends them round again",
         )
     return ok("none")

@@ -1,4 +1,8 @@
-"""Send dead letters round again: events that a function gave up, or that never reached it."""
+"""Send dead letters round again: what a function gave up, or what never reached it.
+
+An event goes back to its function: a frame's, a video's that S3 told of. A chunk of a video goes
+back to the queue that it came from, out of which its function gets as many at once as it may.
+"""
 
 import json
 from collections import Counter
@@ -16,6 +20,7 @@ from sightline.errors import ConfigError, TransportError
 _BATCH = 10  # the most that SQS hands out at once
 _HIDDEN_S = 600  # for as long nobody else gets what we look at; time to decide
 _BASIC_INGEST = "$aws/rules/"
+CHUNK_FIELDS = {"video", "job", "chunk", "frames"}  # cloud/videos/chunk.py
 _BUSY = {"TooManyRequestsException", "ThrottlingException", "ServiceException"}
 
 
@@ -25,8 +30,10 @@ class Letter:
 
     Attributes:
         reason: Why it is here.
-        event: What its function is to get again; None: it is of no shape that we know.
+        event: What its function is to get again.
         function: Whose event it is.
+        message: What the queue of videos' chunks is to get again. With neither an event nor a
+            message, it is of no shape that we know.
     """
 
     id: str
@@ -34,6 +41,12 @@ class Letter:
     reason: str
     function: str = ""
     event: Mapping[str, Any] | None = field(default=None, repr=False)
+    message: str | None = field(default=None, repr=False)
+
+    @property
+    def is_known(self) -> bool:
+        """Whether it is known where it is to go."""
+        return self.event is not None or self.message is not None
 
 
 class _Ids(TypedDict):
@@ -67,8 +80,8 @@ def collect(target: Target, *, most: int) -> Letters:
             for each in stacks.resources(target.account, target.stack, "AWS::Lambda::Function")
         }
         letters = {letter.id: letter for letter in _receive(target, most, functions)}
-    known = [letter for letter in letters.values() if letter.event is not None]
-    return Letters(known=known, unknown=[each for each in letters.values() if each.event is None])
+    known = [letter for letter in letters.values() if letter.is_known]
+    return Letters(known=known, unknown=[each for each in letters.values() if not each.is_known])
 
 
 def send(
@@ -76,7 +89,7 @@ def send(
 ) -> int:
     """Have each event worked on again, and delete its letter once that is accepted.
 
-    An event that comes twice is answered from the store: a frame is recognised once.
+    What comes twice is answered from the store: a frame is recognised once.
 
     Args:
         tell: Told of each that was accepted.
@@ -91,7 +104,10 @@ def send(
     sent: set[str] = set()
     try:
         for letter in letters.known:
-            _invoke(target, letter)
+            if letter.message is None:
+                _invoke(target, letter)
+            else:
+                _requeue(target, letter.message)
             with translated("deleting a dead letter"):
                 target.client("sqs").delete_message(
                     QueueUrl=target.output("DeadLetterQueueUrl"), ReceiptHandle=letter.receipt
@@ -139,7 +155,7 @@ def _receive(target: Target, most: int, functions: set[str]) -> Iterator[Letter]
 
 
 def _read(message: Mapping[str, Any], frames: str, functions: set[str]) -> Letter:
-    """Read either shape: Lambda's record of a failure, or what a rule's error action writes."""
+    """Read a shape of three: Lambda's record, what a rule's error action writes, a chunk."""
     made: _Ids = {"id": message["MessageId"], "receipt": message["ReceiptHandle"]}
     try:
         body = json.loads(message["Body"])
@@ -152,6 +168,8 @@ def _read(message: Mapping[str, Any], frames: str, functions: set[str]) -> Lette
     if isinstance(body.get("base64OriginalPayload"), str) and isinstance(body.get("topic"), str):
         sent_ms = int(message.get("Attributes", {}).get("SentTimestamp", 0))
         return _of_rule(body, made, frames, sent_ms)
+    if body.keys() >= CHUNK_FIELDS:
+        return Letter(**made, reason="a chunk of a video failed 3 times", message=message["Body"])
     fields = ", ".join(sorted(map(str, body))[:6]) or "none"
     return Letter(**made, reason=f"of no known shape, with the fields {fields}")
 
@@ -188,6 +206,13 @@ def _of_rule(body: dict[str, Any], made: _Ids, frames: str, sent_ms: int) -> Let
     }
     reason = f"the rule could not hand it over: {said[:120] or 'no reason given'}"
     return Letter(**made, reason=reason, function=frames, event=event)
+
+
+def _requeue(target: Target, message: str) -> None:
+    with translated("putting a chunk of a video back into its queue"):
+        target.client("sqs").send_message(
+            QueueUrl=target.output("VideoQueueUrl"), MessageBody=message
+        )
 
 
 def _invoke(target: Target, letter: Letter) -> None:

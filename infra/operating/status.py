@@ -1,4 +1,4 @@
-"""How a stack is: itself, its functions, devices, dead letters, last results and alarms.
+"""How a stack is: itself, its functions, devices, videos, dead letters, last results and alarms.
 
 Each part is asked for by itself, so that a missing right hides that part alone.
 """
@@ -15,6 +15,7 @@ from infra.account import error_code, translated
 from infra.deploying import belongings
 from infra.deploying import stack as stacks
 from infra.operating.last_results import Result, last_results
+from infra.operating.videos_state import VideosState, counts, videos_state
 from infra.target import Target
 from sightline.errors import ConfigError, MessageError
 from sightline.messages import DeviceStatus, decode
@@ -43,6 +44,7 @@ class StackState:
     changed_at: datetime | None
     version: str  # of the functions' code: an image's digest, or a zip's
     engine: str
+    http: str = ""  # where the HTTP API is
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -86,6 +88,7 @@ class Status:
     stack: Part[StackState]
     functions: Part[list[FunctionState]]
     devices: Part[list[DeviceState]]
+    videos: Part[VideosState]
     dead_letters: Part[DeadLetterState]
     results: Part[list[Result]]
     alarms: Part[list[str]]
@@ -102,6 +105,7 @@ def read(target: Target, *, now: Callable[[], datetime] = lambda: datetime.now(U
     functions = _part("functions", lambda: list(_functions(target, now())))
     devices = _part("devices", lambda: list(_devices(target)))
     names = [each.name for each in devices.value or []]
+    videos = _part("videos", lambda: videos_state(target))
     dead_letters = _part("dead letters", lambda: _dead_letters(target, now()))
     results = _part("sightings", lambda: last_results(target, names))
     alarms = _part("alarms", lambda: _alarms(target))
@@ -110,6 +114,7 @@ def read(target: Target, *, now: Callable[[], datetime] = lambda: datetime.now(U
         stack=stack,
         functions=functions,
         devices=devices,
+        videos=videos,
         dead_letters=dead_letters,
         results=results,
         alarms=Part(value=None if alarms.error else fired, error=alarms.error),
@@ -139,6 +144,7 @@ def _stack(target: Target) -> StackState:
         changed_at=found.get("LastUpdatedTime") or found.get("CreationTime"),
         version=(image if given.get("PackageType") == "Image" else code)[:12],
         engine=target.outputs.get("Engine", ""),
+        http=target.outputs.get("HttpApi", ""),
     )
 
 
@@ -215,17 +221,13 @@ def _devices(target: Target) -> Iterator[DeviceState]:
 
 def _dead_letters(target: Target, now: datetime) -> DeadLetterState:
     url, sqs = target.output("DeadLetterQueueUrl"), target.client("sqs")
-    wanted = ["ApproximateNumberOfMessages", "ApproximateNumberOfMessagesNotVisible"]
-    found = sqs.get_queue_attributes(QueueUrl=url, AttributeNames=wanted)["Attributes"]
-    count = int(found["ApproximateNumberOfMessages"])
+    count, in_flight = counts(sqs, url)
     age = None
     if count:
         queue = {"QueueName": url.rpartition("/")[2]}
         age = _last_hour(target, "AWS/SQS", "ApproximateAgeOfOldestMessage", queue, now, "Maximum")
         age = age if age is not None else _peek(sqs, url, now)
-    return DeadLetterState(
-        count=count, in_flight=int(found["ApproximateNumberOfMessagesNotVisible"]), oldest_s=age
-    )
+    return DeadLetterState(count=count, in_flight=in_flight, oldest_s=age)
 
 
 def _peek(sqs: Any, url: str, now: datetime) -> int | None:

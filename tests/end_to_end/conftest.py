@@ -34,6 +34,7 @@ def stack_settings(tmp_path_factory: pytest.TempPathFactory) -> LocalSettings:
         mqtt_port=0,
         credentials_port=0,
         lambda_port=0,
+        http_port=0,
         workers=2,
     )
 

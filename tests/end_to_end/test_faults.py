@@ -310,6 +310,7 @@ def own_settings(stack_settings: LocalSettings, tmp_path: Path) -> LocalSettings
         mqtt_port=free_port(),
         credentials_port=free_port(),
         lambda_port=free_port(),
+        http_port=free_port(),
     )
 
 

@@ -63,6 +63,7 @@ def settings(
         mqtt_port=0,
         credentials_port=0,
         lambda_port=0,
+        http_port=0,
         workers=1,
         code_root=code_root,
     )

@@ -11,13 +11,13 @@ RESOURCES: dict[str, dict[str, Any]] = TEMPLATE["Resources"]
 IOT = "arn:${AWS::Partition}:iot:${AWS::Region}:${AWS::AccountId}:"
 THING = "${!iot:Connection.Thing.ThingName}"
 
-# The longest there are, so that what fits with them fits everywhere. A longer stack's name than 29
-# characters makes the media bucket's too long.
+# The longest there are, so that what fits with them fits everywhere. A longer stack's name than 27
+# characters makes a bucket's too long.
 PSEUDO = {
     "AWS::Partition": "aws-us-gov",
     "AWS::Region": "ap-southeast-1",
     "AWS::AccountId": "123456789012",
-    "AWS::StackName": "s" * 29,
+    "AWS::StackName": "s" * 27,
 }
 
 
@@ -49,14 +49,19 @@ def statements(*resources: str) -> Iterator[tuple[str, dict[str, Any]]]:
                 yield name, statement
 
 
+# Conditions that are not met unless the operator says so; all others count as met.
+UNMET = ("HasBucketPrefix", "HasIamApi")
+
+
 def filled(node: Any, names: Mapping[str, str] = PSEUDO) -> Any:
-    """Put *names* into every text, take every condition as met, and name what is referred to."""
+    """Put *names* into every text, take conditions as by default, and name what is referred to."""
     if isinstance(node, list):
         return [filled(each, names) for each in node if each != {"Ref": "AWS::NoValue"}]
     if not isinstance(node, dict):
         return node
     if "Fn::If" in node:
-        return filled(node["Fn::If"][1], names)
+        condition, met, unmet = node["Fn::If"]
+        return filled(unmet if condition in UNMET else met, names)
     if "Ref" in node:
         return names.get(node["Ref"], node["Ref"])
     if "Fn::GetAtt" in node:

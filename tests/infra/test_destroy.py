@@ -32,6 +32,9 @@ def census(account: Account) -> set[str]:
         ("dynamodb", "list_tables", "TableNames", "", {}),
         ("logs", "describe_log_groups", "logGroups", "logGroupName", {}),
         ("lambda", "list_functions", "Functions", "FunctionName", {}),
+        ("lambda", "list_event_source_mappings", "EventSourceMappings", "UUID", {}),
+        ("apigatewayv2", "get_apis", "Items", "ApiId", {}),
+        ("events", "list_rules", "Rules", "Name", {}),
         ("sqs", "list_queues", "QueueUrls", "", {}),
         ("sns", "list_topics", "Topics", "TopicArn", {}),
         ("sns", "list_subscriptions", "Subscriptions", "SubscriptionArn", {}),
@@ -152,6 +155,34 @@ def test_what_a_first_destroy_kept_a_second_with_everything_deletes(
     kept = destroy(account, "twice", lambda _: None)
     assert {each.kind for each in kept} >= {"bucket", "table", "image repository"}
     destroy(account, "twice", lambda _: None, everything=True)
+
+    assert census(account) - before == set()
+
+
+def test_buckets_of_a_prefix_are_kept_taken_up_again_and_found_when_the_stack_is_gone(
+    account: Account, deployment: Callable[..., Deployment]
+) -> None:
+    before = census(account)
+    outputs = deploy(account, deployment("pre", BucketPrefix="ada"), lambda _: None)
+    assert [outputs[f"{each}Bucket"] for each in ("Input", "Stage", "Output")] == [
+        "ada-input",
+        "ada-stage-1",
+        "ada-output",
+    ]
+    s3 = account.client("s3")
+    s3.put_object(Bucket="ada-output", Key="a.txt", Body=b"Ada")
+    # As CloudFormation hands a stack's tags on to what it makes; MiniStack's does not.
+    for name in ("ada-input", "ada-stage-1", "ada-output"):
+        tags = [{"Key": "stack", "Value": "pre"}]
+        s3.put_bucket_tagging(Bucket=name, Tagging={"TagSet": tags})
+
+    kept = destroy(account, "pre", lambda _: None)
+    assert {"ada-input", "ada-stage-1", "ada-output"} <= {each.name for each in kept}
+    deploy(account, deployment("pre", BucketPrefix="ada"), lambda _: None)
+    assert s3.get_object(Bucket="ada-output", Key="a.txt")["Body"].read() == b"Ada"
+    destroy(account, "pre", lambda _: None)
+    assert "the bucket ada-output" in destroyable(account, "pre")  # though nobody knows the prefix
+    destroy(account, "pre", lambda _: None, everything=True)
 
     assert census(account) - before == set()
 

@@ -122,7 +122,7 @@ def test_nobody_is_provisioned_without_the_hook() -> None:
         "provisioningtemplate/${AWS::StackName}-fleet"
     )
     assert permission["SourceAccount"] == {"Ref": "AWS::AccountId"}
-    assert template.hooks(BODY, "sightline") == {"sightline-admit"}
+    assert template.callers(BODY, "sightline").hooked == {"sightline-admit"}
 
 
 def test_the_hook_is_given_what_its_settings_read_and_ends_before_aws_iot_stops_waiting() -> None:

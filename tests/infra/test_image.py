@@ -18,7 +18,7 @@ from infra import image, template
 from infra.cli import main
 from infra.imaging import layout as image_layout
 from infra.imaging import tree as image_tree
-from infra.imaging.layout import ARCHITECTURES, CODE, ENGINE, PARTS
+from infra.imaging.layout import ARCHITECTURES, CODE, ENGINE, KINDS, PARTS, PARTS_OF, Kind
 from infra.packaging import PROJECT
 from sightline.errors import ConfigError, ModelError
 from sightline.faces import facenet
@@ -27,7 +27,7 @@ from tests.infra.imaging.dockerfile import Dockerfile, Stage
 from tests.sightline.faces.networks import install, tiny_network
 
 DOCKERFILE = Dockerfile.read(image.DOCKERFILE)
-LAST = DOCKERFILE.stages[-1]
+LAST = {kind: DOCKERFILE.stage(kind) for kind in KINDS}
 REQUIREMENTS = PROJECT / "requirements"
 
 HEALTHY = 'echo "28.2.2"'
@@ -57,23 +57,47 @@ def docker(tmp_path: Path) -> Callable[[str], dict[str, str]]:
 # ------------------------------------------------------------------ the last stage is the layout
 
 
-def test_the_last_stage_has_the_parts_and_nothing_else() -> None:
-    assert LAST.copies == [(part, [f"/tree{at}"], str(at)) for part, at in PARTS.items()]
-    assert not LAST.all("RUN")
-    assert not LAST.all("ADD")
+def test_the_images_are_the_last_stages() -> None:
+    assert {stage.name for stage in DOCKERFILE.stages[-2:]} == set(KINDS)
+    assert DOCKERFILE.stages[-1].name == "functions"  # what is built if nobody says which
 
 
-def test_the_last_stage_runs_as_the_layout_says() -> None:
-    assert LAST.environment == dict(image_layout.ENVIRONMENT)
-    assert LAST.words("WORKDIR") == [str(CODE)]
-    assert LAST.words("USER") == [image_layout.USER]
+@pytest.mark.parametrize("kind", KINDS)
+def test_a_last_stage_has_the_parts_and_nothing_else(kind: Kind) -> None:
+    stages = {"packages": "packages" if kind == "functions" else "video-packages"}
+
+    assert LAST[kind].copies == [
+        (stages.get(part, part), [f"/tree{at}"], str(at)) for part, at in PARTS_OF[kind].items()
+    ]
+    assert not LAST[kind].all("RUN")
+    assert not LAST[kind].all("ADD")
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_a_last_stage_runs_as_the_layout_says(kind: Kind) -> None:
+    last = LAST[kind]
+
+    assert last.environment == dict(image_layout.ENVIRONMENT)
+    assert last.words("WORKDIR") == [str(CODE)]
+    assert last.words("USER") == [image_layout.USER]
     assert not image_layout.USER.startswith("0")
-    assert tuple(LAST.words("ENTRYPOINT")) == image_layout.ENTRYPOINT
-    assert tuple(LAST.words("CMD")) == image_layout.COMMAND
+    assert tuple(last.words("ENTRYPOINT")) == image_layout.ENTRYPOINT
+    assert tuple(last.words("CMD")) == image_layout.COMMANDS[kind]
+
+
+def test_the_functions_of_the_video_image_are_those_that_the_template_gives_it() -> None:
+    functions = [
+        body["Properties"]
+        for body in template.load()["Resources"].values()
+        if body["Type"] == "AWS::Lambda::Function"
+        and body["Properties"]["Code"]["Fn::If"][1] == {"ImageUri": {"Ref": "VideoImageUri"}}
+    ]
+
+    assert [each["Handler"]["Fn::If"][2] for each in functions] == [*image_layout.COMMANDS["video"]]
 
 
 def test_the_base_is_pinned_and_of_the_layouts_python() -> None:
-    assert LAST.base == "${PYTHON}"
+    assert {last.base for last in LAST.values()} == {"${PYTHON}"}
     version = "{}.{}".format(*image_layout.PYTHON)
     pinned = rf"python:{version}\.\d+-slim-\w+@sha256:[0-9a-f]{{64}}"
     assert re.fullmatch(pinned, DOCKERFILE.arguments["PYTHON"])
@@ -81,11 +105,13 @@ def test_the_base_is_pinned_and_of_the_layouts_python() -> None:
 
 def test_the_stages_fill_the_parts_with_the_code_that_assembles_a_folder() -> None:
     (packages,) = DOCKERFILE.stage("packages").all("RUN")
+    (video,) = DOCKERFILE.stage("video-packages").all("RUN")
     (code,) = DOCKERFILE.stage("code").all("RUN")
     engines = [s.all("RUN")[-1] for s in DOCKERFILE.stages if s.name.startswith("engine-")]
 
     wanted = f'infra.imaging.tree packages --architecture "$TARGETARCH" /tree{PARTS["packages"]}'
     assert wanted in packages
+    assert wanted.replace("packages", "packages --of video", 1) in video
     assert code == f"python -m infra.imaging.tree code /tree{CODE}"
     assert len(engines) == 3
     assert all("infra.imaging.engine" in run and f"/tree{ENGINE}" in run for run in engines)
@@ -95,10 +121,11 @@ def test_nothing_but_the_last_stage_runs_on_another_processor_than_the_builders(
     text = image.DOCKERFILE.read_text()
 
     assert "FROM --platform=$BUILDPLATFORM ${PYTHON} AS tools" in text
-    bases = {stage.name: stage.base for stage in DOCKERFILE.stages[:-1]}
+    bases = {stage.name: stage.base for stage in DOCKERFILE.stages if stage.name not in KINDS}
     roots = {base for base in bases.values() if base not in bases}
     assert roots == {"${PYTHON}", "scratch", "engine-${ENGINE_FROM}"}
     assert [name for name, base in bases.items() if base == "${PYTHON}"] == ["tools"]
+    assert not [last.name for last in LAST.values() if last.all("RUN")]
 
 
 def test_every_engine_that_the_image_exports_has_a_stage() -> None:
@@ -155,12 +182,29 @@ def test_no_key_and_nothing_hidden_reaches_the_builder(kept_back: str) -> None:
     assert lines.index(kept_back) > last_let_through
 
 
-def test_the_digest_is_of_all_that_the_build_copies() -> None:
-    sources = {path.relative_to(PROJECT).as_posix() for path in image.sources()}
+def test_the_digests_are_of_all_that_the_build_copies() -> None:
+    sources = {
+        path.relative_to(PROJECT).as_posix() for kind in KINDS for path in image.sources(kind=kind)
+    }
 
     for name in context_copies():
         assert name in sources or any(source.startswith(f"{name}/") for source in sources), name
     assert "infra/lambda.Dockerfile" in sources
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_the_digest_of_an_image_is_of_what_its_own_stages_copy(kind: Kind) -> None:
+    sources = {path.relative_to(PROJECT).as_posix() for path in image.sources(kind=kind)}
+    others = {path.relative_to(PROJECT).as_posix() for path in image.sources()} - sources
+    stages = {source for source, _, _ in LAST[kind].copies if source}
+
+    for name in (
+        n for s in stages for each in lineage(s) for _, names, _ in each.copies for n in names
+    ):
+        assert name not in others
+    if kind == "video":
+        assert "requirements/lambda-video.txt" in sources
+        assert "requirements/lambda.txt" not in sources
 
 
 def lineage(name: str) -> list[Stage]:
@@ -177,6 +221,7 @@ def lineage(name: str) -> list[Stage]:
     ("stage", "module"),
     [
         ("packages", "infra.imaging.tree"),
+        ("video-packages", "infra.imaging.tree"),
         ("code", "infra.imaging.tree"),
         ("engine-dlib", "infra.imaging.engine"),
         ("engine-given", "infra.imaging.engine"),
@@ -210,14 +255,16 @@ def copy(source: Path, to: Path) -> None:
 
 
 def test_every_client_of_the_functions_is_described_in_the_image() -> None:
-    text = "\n".join(path.read_text() for path in (PROJECT / "cloud").glob("*.py"))
+    text = "\n".join(path.read_text() for path in (PROJECT / "cloud").rglob("*.py"))
     clients = set(re.findall(r"""client\([^()]*(?:\(\))?[^()]*?"([a-z0-9-]+)\"""", text))
 
     assert {"dynamodb", "iot-data", "s3"} <= clients
     assert clients <= set(image_tree.SERVICES)
 
 
-@pytest.mark.parametrize("name", ["lambda", "lambda-build", "lambda-engine", "lambda-facenet"])
+@pytest.mark.parametrize(
+    "name", ["lambda", "lambda-build", "lambda-engine", "lambda-facenet", "lambda-video"]
+)
 def test_every_requirement_is_pinned_by_hash(name: str) -> None:
     text = (REQUIREMENTS / f"{name}.txt").read_text()
     requirements = re.findall(
@@ -234,9 +281,13 @@ def test_the_function_has_the_versions_that_run_on_one_machine() -> None:
     pin = re.compile(r"^([\w.-]+)==([\w.]+)", re.MULTILINE)
     local = set(pin.findall((REQUIREMENTS / "local.txt").read_text()))
     ours = pin.findall((REQUIREMENTS / "lambda.txt").read_text())
+    videos = pin.findall((REQUIREMENTS / "lambda-video.txt").read_text())
 
     assert {name for name, _ in ours} > {"numpy", "onnxruntime", "boto3", "awslambdaric"}
-    assert set(ours) <= local
+    assert {name for name, _ in videos} > {"av", "numpy", "boto3", "awslambdaric", "pillow"}
+    assert not {name for name, _ in videos} & {"onnxruntime", "opencv-python-headless"}
+    assert "av" not in {name for name, _ in ours}
+    assert set(ours) | set(videos) <= local
 
 
 # ------------------------------------------------------------------ names for what is built
@@ -245,6 +296,10 @@ def test_the_function_has_the_versions_that_run_on_one_machine() -> None:
 def test_the_same_sources_have_the_same_name_and_engines_differ() -> None:
     assert image.digest_of_sources("dlib") == image.digest_of_sources("dlib")
     assert image.digest_of_sources("dlib") != image.digest_of_sources("facenet")
+    assert image.digest_of_sources("dlib", kind="video") == image.digest_of_sources(
+        "facenet", kind="video"
+    )
+    assert image.image_tag("dlib", "arm64", kind="video").startswith("video-arm64-")
     tag = image.image_tag("dlib", "arm64")
     assert tag == f"dlib-arm64-{image.digest_of_sources('dlib')}"
     assert re.fullmatch(r"[\w.-]{1,128}", tag)
@@ -330,12 +385,32 @@ def test_the_build_is_asked_for_an_image_that_lambda_takes(
         "--sbom=false",
         "--load",
         "--tag=sightline:x",
+        "--target=functions",
         "--build-arg=ENGINE=dlib",
         "--build-arg=ENGINE_FROM=dlib",
         f"--file={image.DOCKERFILE}",
     ):
         assert option in asked
     assert "  [packages 3/4] RUN pip" in said
+
+
+def test_the_video_image_is_built_without_an_engine(
+    docker: Callable[[str], dict[str, str]],
+) -> None:
+    environ = docker(BUILDS)
+
+    image.build(
+        engine="no-such-engine",
+        architecture="arm64",
+        tag="t",
+        say=lambda _: None,
+        kind="video",
+        environ=environ,
+    )
+
+    asked = Path(environ["ASKED"]).read_text().splitlines()
+    assert "--target=video" in asked
+    assert not [each for each in asked if "ENGINE" in each]
 
 
 def test_an_engine_that_was_made_here_is_given_to_the_build(
@@ -433,7 +508,9 @@ def test_the_command_builds_and_prints_the_images_name(
 
     assert main(["image", "--build"]) == 0
 
-    assert capsys.readouterr().out == f"sightline:{image.image_tag('dlib', 'arm64')}\n"
+    assert capsys.readouterr().out.splitlines() == [
+        f"sightline:{image.image_tag('dlib', 'arm64', kind=kind)}" for kind in KINDS
+    ]
 
 
 def test_a_folder_with_something_in_it_is_left_alone(

@@ -14,6 +14,7 @@ from infra.operating.status import (
     StackState,
     Status,
 )
+from infra.operating.videos_state import VideosState
 
 AT = datetime(2026, 11, 21, 9, 30, tzinfo=UTC)
 
@@ -33,6 +34,7 @@ def status(**parts: object) -> Status:
         ),
         "functions": Part(value=[]),
         "devices": Part(value=[]),
+        "videos": Part(value=VideosState(unfinished=0, since=None, chunks=0, in_work=0)),
         "dead_letters": Part(value=DeadLetterState(count=0, in_flight=0, oldest_s=None)),
         "results": Part(value=[]),
         "alarms": Part(value=[]),
@@ -60,6 +62,7 @@ def test_a_stack_that_nobody_has_used_yet_says_what_comes_first(
         ],
         "functions": ["none"],
         "devices": ["none: ./run provision front-door"],
+        "videos": ["0 unfinished; 0 chunks wait, 0 in work"],
         "dead letters": ["0"],
         "last results": ["none yet"],
         "alarms": ["none of 8 has gone off"],

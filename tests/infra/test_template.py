@@ -13,7 +13,9 @@ from pathlib import Path
 import pytest
 
 from cloud.admit import AdmitSettings
+from cloud.http.settings import ApiSettings
 from cloud.settings import Settings
+from cloud.videos.settings import SplitSettings, SweepSettings, VideoRecognitionSettings
 from infra import template
 from infra.local.stack import LEFT_OUT
 from infra.template import LeftOut
@@ -22,10 +24,21 @@ from sightline.errors import ConfigError
 from tests.infra.reading import RESOURCES, TEMPLATE, filled, of_type
 
 # Which settings each function reads; a function without an entry here fails its test.
-SETTINGS: dict[str, type] = {"Recognize": Settings, "AdmitDevice": AdmitSettings}
+SETTINGS: dict[str, type] = {
+    "Recognize": Settings,
+    "AdmitDevice": AdmitSettings,
+    "SplitVideo": SplitSettings,
+    "RecognizeVideo": VideoRecognitionSettings,
+    "SweepVideos": SweepSettings,
+    "Api": ApiSettings,
+}
 
 # What holds people's data, or what devices and tables outside the stack depend on.
-OUTLIVING = {"MediaBucket", "PeopleTable", "FacesTable", "MetaTable", "SerialsTable"}
+VIDEO_BUCKETS = {"InputBucket", "StageBucket", "OutputBucket"}
+KEPT_TABLES = {"PeopleTable", "FacesTable", "MetaTable", "SerialsTable"}
+OUTLIVING = {"MediaBucket"} | VIDEO_BUCKETS | KEPT_TABLES
+# Functions that come in an image of their own.
+OWN_IMAGES = {"SplitVideo": "VideoImageUri"}
 
 
 def test_the_rule_is_the_contracts() -> None:
@@ -55,7 +68,9 @@ def test_a_function_comes_in_the_same_zip_or_image_as_the_others(name: str) -> N
     handler = function["Handler"]["Fn::If"][2]
 
     assert function["PackageType"] == {"Ref": "PackageType"}
-    assert function["Code"] == RESOURCES["Recognize"]["Properties"]["Code"]
+    _, image, code = function["Code"]["Fn::If"]
+    assert image == {"ImageUri": {"Ref": OWN_IMAGES.get(name, "ImageUri")}}
+    assert code == {"S3Bucket": {"Ref": "CodeBucket"}, "S3Key": {"Ref": "CodeKey"}}
     assert function["ImageConfig"] == {
         "Fn::If": ["IsImage", {"Command": [handler]}, {"Ref": "AWS::NoValue"}]
     }
@@ -84,7 +99,7 @@ def test_whatever_holds_data_says_what_becomes_of_it_and_why() -> None:
             assert "# " in said, f"{name} does not say why"
 
 
-def test_every_name_fits_for_a_stack_of_29_characters() -> None:
+def test_every_name_fits_for_a_stack_of_27_characters() -> None:
     # A thing, an alias and a role outlive a rename badly, so they are named; each has its limit.
     most = {
         "BucketName": 63,
@@ -111,13 +126,13 @@ def test_every_name_fits_for_a_stack_of_29_characters() -> None:
     assert len(named) > 20
     for (name, key), text in named.items():
         assert len(text) <= most[key], (name, text)
-        assert text.startswith("s" * 29) or "/" in text or text == "AWSIotLogsV2", (name, text)
+        assert text.startswith("s" * 27) or "/" in text or text == "AWSIotLogsV2", (name, text)
 
 
 def test_tables_are_encrypted_and_paid_by_use() -> None:
     tables = of_type("AWS::DynamoDB::Table")
 
-    assert set(tables) == OUTLIVING - {"MediaBucket"} | {"SightingsTable"}
+    assert set(tables) == KEPT_TABLES | {"SightingsTable", "VideosTable", "KeysTable"}
     for table in tables.values():
         assert table["SSESpecification"] == {"SSEEnabled": True}
         assert table["BillingMode"] == "PAY_PER_REQUEST"
@@ -176,6 +191,86 @@ def test_a_log_ends_with_its_days(name: str) -> None:
     assert RESOURCES[name]["Properties"]["RetentionInDays"] == {"Ref": "LogDays"}
 
 
+def test_an_upload_is_told_to_the_function_that_takes_it_apart() -> None:
+    bucket = RESOURCES["InputBucket"]
+    told = bucket["Properties"]["NotificationConfiguration"]["LambdaConfigurations"]
+
+    assert told == [
+        {"Event": "s3:ObjectCreated:*", "Function": {"Fn::GetAtt": ["SplitVideo", "Arn"]}}
+    ]
+    assert bucket["DependsOn"] == "SplitVideoPermission"  # S3 tries it when it is told
+    # Else each would need the other first.
+    assert "InputBucket" not in json.dumps([RESOURCES["SplitVideo"], RESOURCES["SplitVideoRole"]])
+    name = RESOURCES["SplitVideo"]["Properties"]["Environment"]["Variables"][
+        "SIGHTLINE_INPUT_BUCKET"
+    ]
+    assert filled(name) == filled(bucket["Properties"]["BucketName"])
+
+
+def test_a_chunk_is_given_out_by_itself_and_again_only_after_its_function_has_ended() -> None:
+    queue = RESOURCES["VideoQueue"]["Properties"]
+    mapping = RESOURCES["VideoChunks"]["Properties"]
+
+    assert mapping["BatchSize"] == 1
+    assert mapping["FunctionName"] == {"Ref": "RecognizeVideo"}
+    assert mapping["ScalingConfig"] == {"MaximumConcurrency": {"Ref": "VideoConcurrency"}}
+    # Lambda refuses a mapping whose queue gives out sooner than its function times out.
+    assert queue["VisibilityTimeout"] >= RESOURCES["RecognizeVideo"]["Properties"]["Timeout"]
+    stall_s = TEMPLATE["Parameters"]["StallMinutes"]["MinValue"] * 60
+    assert queue["VisibilityTimeout"] < stall_s  # a second attempt comes before it is given up
+    assert queue["RedrivePolicy"] == {
+        "deadLetterTargetArn": {"Fn::GetAtt": ["DeadLetters", "Arn"]},
+        "maxReceiveCount": 3,
+    }
+
+
+def test_a_chain_of_a_long_video_is_not_taken_for_a_loop() -> None:
+    for name in ("SplitVideo", "RecognizeVideo"):
+        assert RESOURCES[name]["Properties"]["RecursiveLoop"] == "Allow"
+
+
+def test_a_video_fits_on_the_disk_of_its_function() -> None:
+    disk = RESOURCES["SplitVideo"]["Properties"]["EphemeralStorage"]["Size"]
+
+    assert disk * 1024 * 1024 > TEMPLATE["Parameters"]["MaxVideoMb"]["MaxValue"] * 1000 * 1000
+
+
+def test_videos_without_progress_are_found_and_their_rows_expire() -> None:
+    table = RESOURCES["VideosTable"]["Properties"]
+    [index] = table["GlobalSecondaryIndexes"]
+
+    assert [key["AttributeName"] for key in table["KeySchema"]] == ["video", "row"]
+    assert index["IndexName"] == "open"
+    assert [key["AttributeName"] for key in index["KeySchema"]] == ["open", "changed_at"]
+    for name in ("VideosTable", "KeysTable"):
+        ttl = RESOURCES[name]["Properties"]["TimeToLiveSpecification"]
+        assert ttl == {"AttributeName": "expires_at", "Enabled": True}
+
+
+@pytest.mark.parametrize("name", ["InputBucket", "StageBucket"])
+def test_a_bucket_of_videos_forgets_and_that_of_results_does_not(name: str) -> None:
+    def days(bucket: str) -> list[object]:
+        rules = RESOURCES[bucket]["Properties"]["LifecycleConfiguration"]["Rules"]
+        return [rule["ExpirationInDays"] for rule in rules if "ExpirationInDays" in rule]
+
+    assert days(name) == [{"Ref": "VideoDays"}]
+    assert days("OutputBucket") == []
+
+
+def test_http_is_never_open_and_waits_as_long_as_its_function() -> None:
+    route = RESOURCES["HttpApiRoute"]["Properties"]
+    integration = RESOURCES["HttpApiIntegration"]["Properties"]
+
+    assert route["RouteKey"] == "$default"
+    assert route["AuthorizationType"] == {"Fn::If": ["HasIamApi", "AWS_IAM", "NONE"]}
+    assert integration["PayloadFormatVersion"] == "2.0"
+    timeout_s = RESOURCES["Api"]["Properties"]["Timeout"]
+    assert timeout_s * 1000 < integration["TimeoutInMillis"] <= 30_000
+    said = RESOURCES["HttpApiStage"]["Properties"]["AccessLogSettings"]["Format"]
+    assert json.loads(said)
+    assert "header" not in said.lower()
+
+
 def test_what_the_function_gives_up_goes_to_the_dead_letters() -> None:
     invokes = RESOURCES["RecognizeInvokes"]["Properties"]
 
@@ -195,6 +290,7 @@ def test_every_function_has_a_log_of_its_own_name() -> None:
 def test_the_command_line_finds_its_outputs() -> None:
     assert set(TEMPLATE["Outputs"]) >= {
         "AdmitFunction",
+        "ApiFunction",
         "BasicIngest",
         "ClaimPolicy",
         "Dashboard",
@@ -204,14 +300,23 @@ def test_the_command_line_finds_its_outputs() -> None:
         "FacesTable",
         "FleetTemplate",
         "FramesRule",
+        "HttpApi",
+        "InputBucket",
+        "KeysTable",
         "MediaBucket",
         "MetaTable",
         "OperatorPolicy",
+        "OutputBucket",
         "PeopleTable",
         "RecognizeFunction",
+        "RecognizeVideoFunction",
         "RoleAlias",
         "SerialsTable",
         "SightingsTable",
+        "SplitVideoFunction",
+        "StageBucket",
+        "VideoQueueUrl",
+        "VideosTable",
     }
 
 
@@ -226,8 +331,16 @@ def test_cloudformation_takes_it() -> None:
 def test_its_sections_stand_in_the_order_that_its_head_says() -> None:
     text = template.TEMPLATE.read_text()
     head, rest = text.split("# The way of a frame")
-    titles = ("Parameters", "Media", "Tables", "Recognition", "What failed", "Devices", "Fleet")
-    titles += ("Operators", "Alarms and dashboard", "Outputs")
+    titles: tuple[str, ...] = (
+        "Parameters",
+        "Media",
+        "Tables",
+        "Recognition",
+        "What failed",
+        "Devices",
+        "Fleet",
+    )
+    titles += ("Operators", "Videos", "HTTP", "Alarms and dashboard", "Outputs")
     places = []
     for number, title in enumerate(titles, 1):
         assert f"{number} {title}" in head
@@ -258,7 +371,7 @@ def test_a_type_is_left_out_by_name_and_its_references_become_its_name() -> None
 
 
 def test_nothing_is_left_out_of_which_more_than_the_name_is_needed() -> None:
-    with pytest.raises(ConfigError, match="DeadLetters"):
+    with pytest.raises(ConfigError, match=r"DeadLetters|VideoQueue"):
         template.leave_out(TEMPLATE, {"AWS::SQS::Queue": "QueueName"})
 
 
@@ -275,17 +388,24 @@ def test_a_dependency_on_what_is_left_out_goes_with_it() -> None:
     assert rest == {"Resources": {"A": {"Type": "X", "Properties": {}, "DependsOn": []}}}
 
 
-def test_what_outlives_a_stack_is_named_outright() -> None:
-    named = template.with_literal_names(TEMPLATE, {"AWS::StackName": "s", "AWS::Region": "r"})
-
-    assert named["Resources"]["PeopleTable"]["Properties"]["TableName"] == "s-people"
-    assert named["Resources"]["SightingsTable"]["Properties"]["TableName"] == {
-        "Fn::Sub": "${AWS::StackName}-sightings"
-    }
-
-
 def test_the_functions_are_known_by_name_before_there_is_a_stack() -> None:
-    assert list(template.function_names(TEMPLATE, "mine")) == ["mine-recognize", "mine-admit"]
+    assert list(template.function_names(TEMPLATE, "mine")) == [
+        "mine-recognize",
+        "mine-admit",
+        "mine-split-video",
+        "mine-recognize-video",
+        "mine-sweep-videos",
+        "mine-api",
+    ]
+
+
+def test_who_waits_for_which_function_is_read_off_the_template() -> None:
+    callers = template.callers(TEMPLATE, "mine")
+
+    assert callers.hooked == {"mine-admit"}
+    assert callers.requested == {"mine-api"}
+    assert callers.polled == {"mine-recognize-video"}
+    assert callers.streamed == {"mine-recognize"}
 
 
 def test_a_template_that_is_none_is_said_so(tmp_path: Path) -> None:

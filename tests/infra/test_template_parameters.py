@@ -46,6 +46,8 @@ def test_the_defaults_are_good_for_a_new_account() -> None:
     assert default["Architecture"] == "arm64"
     assert (default["AlarmEmail"], default["MonthlyBudget"]) == ("", 0)
     assert default["BasicIngest"] == "false"
+    assert default["VideoConcurrency"] <= 5  # of its 10 functions at once
+    assert default["ApiAuth"] == "keys"
 
 
 def test_what_a_parameter_may_be_is_what_the_settings_take() -> None:
@@ -79,6 +81,9 @@ def test_a_default_is_one_of_those_that_are_allowed(name: str) -> None:
         ("IotEndpoint", "https://abc-ats.iot.eu-central-1.amazonaws.com", "abc.com/path"),
         ("IotEndpoint", "http://127.0.0.1:4566", "127.0.0.1:port"),
         ("AlarmEmail", "ops@example.org", "ops at example.org"),
+        ("BucketPrefix", "my-course-2026", "My_Course"),
+        ("VideoSampling", "scenes:0.3", "now and then"),
+        ("VideoImageUri", "123456789012.dkr.ecr.us-east-1.amazonaws.com/sightline:video-1", "x:1"),
         ("CodeBucket", "sightline-code-123456789012-eu-central-1", "A_Bucket"),
     ],
 )
@@ -95,4 +100,5 @@ def test_what_goes_only_together_is_refused_apart() -> None:
     }
 
     assert "ImageUri" in said["ImageIsGiven"]
+    assert len(TEMPLATE["Rules"]["ImageIsGiven"]["Assertions"]) == 2  # of two images
     assert "AlarmEmail" in said["BudgetTellsSomebody"]

@@ -6,13 +6,25 @@ from typing import Any
 
 import pytest
 
+from cloud.http.keys_table import COUNT_PREFIX
 from sightline import fleet, keys, topics
-from tests.infra.reading import IOT, RESOURCES, THING, as_list, filled, of_type, statements, written
+from tests.infra.reading import (
+    IOT,
+    PSEUDO,
+    RESOURCES,
+    THING,
+    as_list,
+    filled,
+    of_type,
+    statements,
+    written,
+)
 
 # Every resource of an Allow that ends in a wildcard, or has one inside, and why it must.
 OWN = "what is under the device's own name"
 ANY_DEVICE = "one function, one operator for all devices; which there are is not known here"
 LATER = "which it will be is known when a device asks"
+ANY_VIDEO = "any video's name, and all that is made of it"
 ANSWERS = "AWS IoT's answers, /accepted and /rejected, of this one operation"
 WILDCARDS = {
     ("DevicePolicy", f"{IOT}topicfilter/sightline/v1/{THING}/*"): OWN,
@@ -24,6 +36,18 @@ WILDCARDS = {
     ("RecognizeRole", "${MediaBucket.Arn}/frames/*"): ANY_DEVICE,
     ("RecognizeRole", f"{IOT}topic/sightline/v1/*/results"): ANY_DEVICE,
     ("RecognizeRole", f"{IOT}topic/sightline/v1/*/errors"): ANY_DEVICE,
+    **{
+        (role, f"${{{bucket}.Arn}}/*"): ANY_VIDEO
+        for role in ("SplitVideoRole", "RecognizeVideoRole", "SweepVideosRole")
+        for bucket in ("StageBucket", "OutputBucket")
+    },
+    ("SplitVideoRole", "arn:${AWS::Partition}:s3:::${Base}-input/*"): ANY_VIDEO,
+    ("ApiRole", "${MediaBucket.Arn}/frames/*"): ANY_DEVICE,
+    ("ApiRole", "${MediaBucket.Arn}/photos/*"): "whatever they are called",
+    ("ApiRole", '"*"'): "AWS takes nothing else with iot:ListRetainedMessages",
+    ("ApiRole", "${InputBucket.Arn}/uploads/*"): "a video's name is whoever uploads it's",
+    ("ApiRole", "${OutputBucket.Arn}/*"): ANY_VIDEO,
+    ("ApiRole", f"{IOT}topic/sightline/v1/*/status"): ANY_DEVICE,
     ("OperatorPolicy", f"{IOT}client/sightline-operator-*"): "two may be connected at once",
     ("OperatorPolicy", f"{IOT}topicfilter/sightline/v1/*"): ANY_DEVICE,
     ("OperatorPolicy", f"{IOT}topic/sightline/v1/*"): ANY_DEVICE,
@@ -88,8 +112,15 @@ def test_every_wildcard_in_a_resource_has_its_reason() -> None:
     assert found == set(WILDCARDS)
 
 
-def test_no_statement_is_for_every_resource() -> None:
-    resources = [(n, r) for n, s in statements() for r in as_list(s["Resource"])]
+def test_no_statement_is_for_every_resource_but_where_aws_takes_no_other() -> None:
+    # Source: Service Authorization Reference, AWS IoT: the action has no resource types.
+    unbounded = {"iot:ListRetainedMessages"}
+    resources = [
+        (name, resource)
+        for name, statement in statements()
+        if not unbounded.issuperset(as_list(statement["Action"]))
+        for resource in as_list(statement["Resource"])
+    ]
 
     assert not [(name, r) for name, r in resources if r == "*" or written(r).endswith(':*"')]
 
@@ -139,7 +170,31 @@ def test_only_our_own_part_of_aws_iot_may_invoke_a_function(name: str) -> None:
     assert source in (f"rule/{rule}", f"provisioningtemplate/{template}")
 
 
-@pytest.mark.parametrize("resource", ["MediaBucketPolicy", "DeadLettersPolicy"])
+PERMITTED = {
+    "SplitVideoPermission": ("s3.amazonaws.com", "s3:::{0}-123456789012-ap-southeast-1-input"),
+    "SweepVideosPermission": ("events.amazonaws.com", "SweepRule.Arn"),
+    "ApiPermission": (
+        "apigateway.amazonaws.com",
+        "execute-api:ap-southeast-1:123456789012:${{HttpApi}}/*/$default",
+    ),
+}
+
+
+def test_whoever_else_may_invoke_a_function_is_ours_and_named() -> None:
+    permissions = of_type("AWS::Lambda::Permission")
+
+    assert set(permissions) == {"RecognizePermission", "AdmitPermission", *PERMITTED}
+    for name, (principal, source) in PERMITTED.items():
+        permission = permissions[name]
+        assert permission["Principal"] == principal
+        assert permission["SourceAccount"] == {"Ref": "AWS::AccountId"}
+        assert filled(permission["SourceArn"]).endswith(source.format(PSEUDO["AWS::StackName"]))
+
+
+@pytest.mark.parametrize(
+    "resource",
+    [n for n, b in RESOURCES.items() if b["Type"].endswith(("BucketPolicy", "QueuePolicy"))],
+)
 def test_what_does_not_come_over_tls_is_refused(resource: str) -> None:
     (statement,) = RESOURCES[resource]["Properties"]["PolicyDocument"]["Statement"]
 
@@ -188,6 +243,29 @@ def test_the_functions_rights_are_these_and_no_more() -> None:
     }
     assert actions_of("DeviceRole") == {"s3:PutObject"}
     assert actions_of("FramesRuleRole") == {"sqs:SendMessage"}
+
+
+def test_a_video_s_functions_may_not_change_who_is_enrolled_nor_speak_to_devices() -> None:
+    for role in ("SplitVideoRole", "RecognizeVideoRole", "SweepVideosRole"):
+        assert not {action for action in actions_of(role) if action.startswith("iot:")}
+        for _, statement in statements(role):
+            if re.search("People|Faces|Meta|Keys|Media", written(statement)):
+                assert role == "RecognizeVideoRole"
+                for action in as_list(statement["Action"]):
+                    assert action in ("dynamodb:GetItem", "dynamodb:Query", "dynamodb:Scan")
+    assert {action for action in actions_of("SplitVideoRole") if "lambda" in action} == {
+        "lambda:InvokeFunction"
+    }
+
+
+def test_the_api_counts_requests_of_a_key_and_makes_none() -> None:
+    reading, counting = (s for _, s in statements("ApiRole") if "KeysTable" in written(s))
+
+    assert reading["Action"] == "dynamodb:GetItem"
+    assert counting["Action"] == "dynamodb:UpdateItem"
+    assert counting["Condition"] == {
+        "ForAllValues:StringLike": {"dynamodb:LeadingKeys": [f"{COUNT_PREFIX}*"]}
+    }
 
 
 def test_the_function_gets_and_puts_sightings_and_no_more() -> None:

@@ -75,14 +75,18 @@ class Dispatcher:
             self._backlog.add(invocation, due_s=invocation.received_s)
             self._changed.notify_all()
 
-    def invoke(self, invocation: Invocation) -> Outcome:
+    def invoke(self, invocation: Invocation, *, patience_s: float = 0) -> Outcome:
         """Run a synchronous *invocation* and wait for its end.
 
+        Args:
+            patience_s: How long it may wait for a worker.
+
         Raises:
-            ThrottledError: All workers are busy.
+            ThrottledError: All workers are busy, and were so for as long.
             StoppingError: The service takes no more work.
         """
         with self._changed:
+            self._changed.wait_for(lambda: self._free or self._stopping, patience_s)
             self._refuse_if_stopping()
             slot = self._choose(time.monotonic())
             if slot is None and self._free:
@@ -127,6 +131,7 @@ class Dispatcher:
         """Take no more work; what was accepted goes on."""
         with self._changed:
             self._stopping = True
+            self._changed.notify_all()
 
     def close(self, deadline_s: float) -> None:
         """Finish what was accepted until *deadline_s* (monotonic), give the rest up, and end."""

@@ -18,8 +18,12 @@ from infra.local.lambda_service.listener import LoopbackHandler, LoopbackServer
 
 _INVOKE = re.compile(r"/2015-03-31/functions/([^/]+)/invocations")
 _FORWARD = re.compile(r"/async/([A-Za-z0-9_-]+)")
+_QUEUE = re.compile(r"/queue/([A-Za-z0-9_-]+)")
 _NAME = re.compile(r"(?:.*:?function:)?([A-Za-z0-9_-]+)(?::[\w$-]+)?")
 _THROTTLED = "ReservedFunctionConcurrentInvocationLimitExceeded"
+# How long a message may wait for a worker: the poller fetches no more than there are workers, so it
+# waits for one that another caller has, and gives up before the function's own time would end.
+_QUEUE_PATIENCE_S = 60.0
 _TRACE = re.compile(r"[\w=;:-]{1,256}")
 
 
@@ -29,7 +33,7 @@ class Invoker(Protocol):
     def has(self, name: str) -> bool:
         """Whether there is such a function."""
 
-    def invoke(self, name: str, invocation: Invocation) -> Outcome:
+    def invoke(self, name: str, invocation: Invocation, *, patience_s: float = 0) -> Outcome:
         """Run and wait."""
 
     def submit(self, name: str, invocation: Invocation, *, or_give_up: bool) -> None:
@@ -84,6 +88,8 @@ class _InvokeHandler(LoopbackHandler):
             invocation = self._read(self._named(match[1]), MAX_ASYNC_BYTES)
             self.server.invoker.submit(match[1], invocation, or_give_up=True)
             self._send(200, {}, X_Amzn_RequestId=invocation.request_id)
+        elif (match := _QUEUE.fullmatch(path)) is not None:
+            self._work_off(self._named(match[1]))
         elif (match := _INVOKE.fullmatch(path)) is not None:
             self._invoke(self._named(unquote(match[1])))
         else:
@@ -104,6 +110,17 @@ class _InvokeHandler(LoopbackHandler):
             case other:
                 text = f"X-Amz-Invocation-Type {other!r} is not RequestResponse, Event or DryRun"
                 raise _RefusedError(400, "InvalidParameterValueException", text)
+
+    def _work_off(self, name: str) -> None:
+        """Run a message; a failure is a status, which is all that MiniStack's poller looks at."""
+        invocation = self._read(name, MAX_SYNC_BYTES)
+        outcome = self.server.invoker.invoke(name, invocation, patience_s=_QUEUE_PATIENCE_S)
+        self.reply(
+            200 if outcome.error is None else 500,
+            outcome.payload,
+            Content_Type="application/json",
+            X_Amzn_RequestId=invocation.request_id,
+        )
 
     def _answer(self, invocation: Invocation, outcome: Outcome) -> None:
         headers = {

@@ -85,6 +85,10 @@ class LambdaService:
         """Where a POST of an event's JSON queues it for the function *name*."""
         return f"{self.url}/async/{self._functions[name].name}"
 
+    def url_for_queue(self, name: str) -> str:
+        """Where a queue's poller posts an event's JSON, and waits until *name* is done with it."""
+        return f"{self.url}/queue/{self._functions[name].name}"
+
     def stats(self, name: str) -> Stats:
         """The counts of the function *name*, also after a stop."""
         return self._dispatchers[name].stats()
@@ -143,13 +147,18 @@ class LambdaService:
         """Whether there is a function of that *name*, and it is running."""
         return name in self._dispatchers
 
-    def invoke(self, name: str, invocation: Invocation) -> Outcome:
+    def invoke(self, name: str, invocation: Invocation, *, patience_s: float = 0) -> Outcome:
         """Run *invocation* and wait for what comes of it.
+
+        Args:
+            name: The function's.
+            invocation: The event.
+            patience_s: How long it may wait for a worker.
 
         Raises:
             TransportError: All workers are busy, or the service is stopping.
         """
-        return self._dispatchers[name].invoke(invocation)
+        return self._dispatchers[name].invoke(invocation, patience_s=patience_s)
 
     def submit(self, name: str, invocation: Invocation, *, or_give_up: bool = False) -> None:
         """Queue *invocation*.

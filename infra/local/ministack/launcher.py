@@ -1,11 +1,13 @@
 """Run MiniStack as this project needs it. Started by `server.py` inside MiniStack's own venv.
 
 This module and those it brings in import the standard library and MiniStack alone. What is changed
-stands at the head of each: `policies`, `gateway`, `snapshot`, `broker`, `fleet`. Besides, here:
+stands at the head of each: `policies`, `gateway`, `snapshot`, `broker`, `fleet`, `functions`.
+Besides, here:
 
 - Every listener binds to loopback: the mutual-TLS one is hard-coded to all interfaces.
-- The broker opens at the first line of standard input, and all ends when that does: the process
-  that started it is gone, however it went.
+- At the line `open` on standard input the broker opens and functions are invoked; at `hold` no more
+  messages are taken out of queues. All ends when standard input does: the process that started it
+  is gone, however it went.
 """
 
 import contextlib
@@ -19,6 +21,7 @@ from pathlib import Path
 from typing import Any
 
 from infra.local.ministack.broker import Broker
+from infra.local.ministack.functions import Invocations
 from infra.local.ministack.gateway import Gateway
 from infra.local.ministack.policies import lock_root, teach_policies
 
@@ -39,11 +42,16 @@ def keep_to_loopback() -> None:
     socket.socket.bind = bind_to_loopback  # type: ignore[method-assign, assignment]
 
 
-def obey_parent(broker: Broker) -> None:
-    """Open the broker at the first line of standard input; stop as by SIGTERM when it ends."""
-    with contextlib.suppress(OSError):
-        while os.read(0, 4096):
-            broker.allow(True)
+def obey_parent(broker: Broker, invocations: Invocations) -> None:
+    """Do what standard input says, line by line; stop as by SIGTERM when it ends."""
+    with contextlib.suppress(OSError), os.fdopen(os.dup(0)) as lines:
+        for line in lines:
+            match line.strip():
+                case "open":
+                    invocations.begin()
+                    broker.allow(True)
+                case "hold":
+                    invocations.end()
     broker.allow(False)
     os.kill(os.getpid(), signal.SIGTERM)
     time.sleep(STOP_WITHIN_S)
@@ -59,7 +67,11 @@ def main() -> None:
 
     broker = Broker(app)
     app._start_iot_mtls = broker.start
-    threading.Thread(target=obey_parent, args=(broker,), name="parent", daemon=True).start()
+    invocations = Invocations(workers=int(os.environ["SIGHTLINE_WORKERS"]))
+    invocations.install()
+    threading.Thread(
+        target=obey_parent, args=(broker, invocations), name="parent", daemon=True
+    ).start()
     Path(os.environ["STATE_DIR"]).mkdir(parents=True, exist_ok=True)
     app.app = Gateway(
         app.app,

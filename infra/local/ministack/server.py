@@ -45,6 +45,7 @@ class ServerSettings:
         functions: Where invocations of each function are forwarded to, as `name: URL`.
         save_every_s: How much of the last changes a kill may lose.
         least_free_bytes: With less on the disk, nothing more is taken for keeping.
+        workers: How many messages of a queue are given to its function at once, at most.
     """
 
     python: Path
@@ -55,6 +56,7 @@ class ServerSettings:
     functions: Mapping[str, str] = field(default_factory=dict)
     save_every_s: float = 5.0
     least_free_bytes: int = LEAST_FREE_BYTES
+    workers: int = 1
 
     def environment(self) -> dict[str, str]:
         """Everything the process sees: nothing of the caller's own AWS configuration."""
@@ -82,12 +84,16 @@ class ServerSettings:
             "PYTHONSAFEPATH": "1",  # and nothing from the folder it runs in
             "SIGHTLINE_SAVE_EVERY_S": str(self.save_every_s),
             "SIGHTLINE_LEAST_FREE_BYTES": str(self.least_free_bytes),
+            "SIGHTLINE_WORKERS": str(self.workers),
             **{f"MINISTACK_LAMBDA_PROXY_{name}": url for name, url in self.functions.items()},
         }
 
 
 class MiniStackServer:
-    """MiniStack, running from `start` to `stop`; devices can connect from `open_broker` on."""
+    """MiniStack, running from `start` to `stop`.
+
+    From `open_broker` on devices can connect, and functions are invoked.
+    """
 
     def __init__(self, settings: ServerSettings) -> None:
         self._settings = settings
@@ -153,16 +159,14 @@ class MiniStackServer:
             raise
 
     def open_broker(self) -> None:
-        """Let devices connect.
+        """Let devices connect, and functions be invoked.
 
         Raises:
             ConfigError: The port is taken, or MiniStack's environment lacks `cryptography`.
         """
-        process = self._process
-        if process is None or process.stdin is None:
+        if self._process is None:
             raise ConfigError("MiniStack is not running: start it first")
-        process.stdin.write(b"open the broker\n")
-        process.stdin.flush()
+        self._tell("open")
         body = self._await(
             "/_ministack/ready", lambda status, body: status == HTTPStatus.OK or b"degr" in body
         )
@@ -171,6 +175,16 @@ class MiniStackServer:
                 f"MiniStack's MQTT listener is not up on port {self._settings.mqtt_port}: is "
                 "`cryptography` installed in its virtual environment, and the port free?"
             )
+
+    def hold_queues(self) -> None:
+        """Take no more messages out of queues: the functions are about to end."""
+        with contextlib.suppress(OSError):  # it has ended by itself
+            self._tell("hold")
+
+    def _tell(self, word: str) -> None:
+        if self._process is not None and self._process.stdin is not None:
+            # Past the buffer: what could not be written must not come up again when it is closed.
+            os.write(self._process.stdin.fileno(), f"{word}\n".encode())
 
     def _await(self, path: str, is_good: Callable[[int, bytes], bool]) -> bytes:
         """Ask *path* until the answer is good, and return that."""

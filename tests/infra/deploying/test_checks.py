@@ -56,9 +56,10 @@ def test_what_outlived_an_earlier_stack_is_taken_up(
     ]
 
     destroy(account, "earlier", lambda _: None, everything=True)
-    assert notes == [
-        "the bucket earlier-media-000000000000-us-east-1 is there already, and is taken up"
-    ]
+    where = "000000000000-us-east-1"
+    buckets = [f"earlier-media-{where}"]
+    buckets += [f"earlier-{where}-{name}" for name in ("input", "stage-1", "output")]
+    assert notes == [f"the bucket {each} is there already, and is taken up" for each in buckets]
 
 
 @pytest.mark.stack
@@ -95,6 +96,24 @@ def test_a_bucket_of_another_stack_is_not_ours_to_take(
     )
 
 
+@pytest.mark.stack
+def test_a_prefix_that_somebody_has_is_not_ours_to_take(
+    account: Account, deployment: Callable[..., Deployment]
+) -> None:
+    s3 = account.client("s3")
+    s3.create_bucket(Bucket="taken-stage-1")
+    tags = {"TagSet": [{"Key": "stack", "Value": "somebody"}]}
+    s3.put_bucket_tagging(Bucket="taken-stage-1", Tagging=tags)
+
+    (line,) = wrong(account, deployment("prefixed", BucketPrefix="taken"))
+
+    s3.delete_bucket(Bucket="taken-stage-1")
+    assert line == (
+        "wrong names: the bucket taken-stage-1 belongs to the stack somebody; choose another "
+        "--parameter BucketPrefix=…"
+    )
+
+
 @pytest.mark.parametrize(
     ("parameter", "value", "text"),
     [
@@ -120,7 +139,7 @@ def test_a_parameter_that_cannot_be_is_said_before_anything_is_asked(
         ("My_Stack", "'My_Stack' cannot be a stack: write two or more of a-z, 0-9 and single -"),
         ("s", "'s' cannot be a stack"),
         ("s-", "'s-' cannot be a stack"),
-        ("s" * 40, "is too long by 9 characters: its buckets' names may have 63"),
+        ("s" * 40, "is too long by 11 characters: its buckets' names may have 63"),
     ],
 )
 def test_a_stack_needs_a_name_that_its_buckets_can_bear(
@@ -166,22 +185,23 @@ def test_credentials_of_a_region_that_is_not_enabled_are_said_so(aws: Stubbed) -
 
 
 def after_stack(aws: Stubbed, state: str | None) -> None:
-    """Answer what is asked about the stack: its state, whether it is new, its parameters."""
+    """Answer what is asked about the stack: its state, whether it is new, its parameters thrice."""
     identified(aws)
-    for _ in range(3):
+    for _ in range(5):
         if state is None:
             aws.refuse("cloudformation", "describe_stacks", "ValidationError", "s does not exist")
         else:
             aws.answer("cloudformation", "describe_stacks", described(state))
 
 
-def rest(aws: Stubbed, *, buckets: int = 2, total: int = 1000, free: int = 1000) -> None:
-    for _ in range(12):  # names are worked out with the account's id
+def rest(aws: Stubbed, *, buckets: int = 5, total: int = 1000, free: int = 1000) -> None:
+    for _ in range(18):  # names are worked out with the account's id
         identified(aws)
     for _ in range(buckets):
         aws.refuse("s3", "head_bucket", "404", "Not Found", 404)
     limit = {"ConcurrentExecutions": total, "UnreservedConcurrentExecutions": free}
     aws.answer("lambda", "get_account_settings", {"AccountLimit": limit})
+    aws.answer("s3", "head_object", {})  # the template is longer than a request, and there already
     aws.answer("cloudformation", "validate_template", {})
 
 
@@ -219,10 +239,10 @@ def test_more_reserved_than_can_be_is_said_with_what_can(new: Stubbed) -> None:
 
 
 def test_a_bucket_name_taken_by_another_account_is_said(new: Stubbed) -> None:
-    for _ in range(12):
+    for _ in range(18):
         identified(new)
     new.refuse("s3", "head_bucket", "403", "Forbidden", 403)
-    rest(new, buckets=1)
+    rest(new, buckets=4)
 
     found = findings(new)["names"]
 
@@ -234,12 +254,13 @@ def test_a_bucket_name_taken_by_another_account_is_said(new: Stubbed) -> None:
 
 
 def test_a_template_that_cloudformation_refuses_is_wrong(new: Stubbed) -> None:
-    for _ in range(12):
+    for _ in range(18):
         identified(new)
-    for _ in range(2):
+    for _ in range(5):
         new.refuse("s3", "head_bucket", "404", "Not Found", 404)
     limit = {"ConcurrentExecutions": 1000, "UnreservedConcurrentExecutions": 1000}
     new.answer("lambda", "get_account_settings", {"AccountLimit": limit})
+    new.answer("s3", "head_object", {})
     new.refuse("cloudformation", "validate_template", "ValidationError", "Unresolved resource")
 
     found = findings(new)["template"]

@@ -12,9 +12,10 @@ import pytest
 
 from infra.deploy import Deployment
 from infra.deploying import registry
-from infra.deploying.container import Image, tag_of
+from infra.deploying.container import Images, tag_of
 from infra.deploying.events import Say
-from infra.imaging.layout import Architecture
+from infra.imaging import layout as image_layout
+from infra.imaging.layout import Architecture, Kind
 from sightline.errors import ConfigError, TransportError
 from tests.infra.stubbed import ID, REGION, Stubbed, described, stubbed
 
@@ -147,18 +148,20 @@ class Builder:
         self.built: list[str] = []
         self._reason = reason
 
-    def digest_of_sources(self, engine: str) -> str:
-        return f"digest-of-{engine}"
+    def digest_of_sources(self, engine: str, *, kind: Kind) -> str:
+        return f"digest-of-{engine if kind == 'functions' else kind}"
 
     def docker_available(self) -> str | None:
         return self._reason
 
-    def build(self, *, engine: str, architecture: Architecture, tag: str, say: Say) -> None:
+    def build(
+        self, *, engine: str, architecture: Architecture, tag: str, say: Say, kind: Kind
+    ) -> None:
         self.built.append(tag)
 
 
-def image(aws: Stubbed, builder: Builder, *, docker: str = "docker", **options: bool) -> Image:
-    return Image(
+def image(aws: Stubbed, builder: Builder, *, docker: str = "docker", **options: bool) -> Images:
+    return Images(
         aws.account, Deployment(stack="cam"), lambda: builder, docker=docker, keep=bool(options)
     )
 
@@ -169,28 +172,36 @@ def no_stack(aws: Stubbed) -> None:
 
 def test_the_image_of_the_same_sources_is_not_built_again(aws: Stubbed) -> None:
     no_stack(aws)
-    repository(aws)
-    aws.answer("ecr", "describe_images", {"imageDetails": [{"imageDigest": DIGEST}]})
+    for _ in range(2):
+        repository(aws)
+        aws.answer("ecr", "describe_images", {"imageDetails": [{"imageDigest": DIGEST}]})
     builder = Builder("docker is down")
     wanted = image(aws, builder)
 
     found = wanted.check()
 
     assert found is not None
-    assert found.line == "ok    image: dlib-arm64-digest-of-dlib is in ECR already"
+    assert found.line == (
+        "ok    image: dlib-arm64-digest-of-dlib and video-arm64-digest-of-video are in ECR already"
+    )
     assert wanted.make(lambda _: None).parameters == {
         "PackageType": "Image",
         "ImageUri": f"{URI}@{DIGEST}",
+        "VideoImageUri": f"{URI}@{DIGEST}",
     }
     assert builder.built == []
 
 
-def test_a_new_image_is_built_and_pushed(aws: Stubbed, docker: Path) -> None:
+def test_new_images_are_built_and_pushed(aws: Stubbed, docker: Path) -> None:
     no_stack(aws)
-    repository(aws, is_there=False)
-    repository(aws, is_there=False)
+    for _ in range(3):  # neither image, nor a place for them
+        repository(aws, is_there=False)
     aws.answer("ecr", "create_repository", {"repository": {"repositoryUri": URI}})
     aws.answer("ecr", "put_lifecycle_policy", {})
+    password(aws)
+    repository(aws)
+    aws.answer("ecr", "describe_images", {"imageDetails": [{"imageDigest": DIGEST}]})
+    repository(aws)
     password(aws)
     repository(aws)
     aws.answer("ecr", "describe_images", {"imageDetails": [{"imageDigest": DIGEST}]})
@@ -202,13 +213,33 @@ def test_a_new_image_is_built_and_pushed(aws: Stubbed, docker: Path) -> None:
 
     assert found is not None
     assert found.verdict == "ok"
-    assert builder.built == ["cam:dlib-arm64-digest-of-dlib"]
-    assert made.parameters["ImageUri"] == f"{URI}@{DIGEST}"
+    assert builder.built == [
+        "cam:dlib-arm64-digest-of-dlib",
+        "cam:video-arm64-digest-of-video",
+    ]
+    assert made.parameters["ImageUri"] == made.parameters["VideoImageUri"] == f"{URI}@{DIGEST}"
+
+
+def test_an_image_that_is_given_is_not_looked_for(aws: Stubbed) -> None:
+    given = Images(
+        aws.account,
+        Deployment(stack="cam"),
+        lambda: Builder("docker is down"),
+        uris={"functions": f"{URI}:mine", "video": f"{URI}:video"},
+    )
+
+    assert given.check() is None
+    assert given.make(lambda _: None).parameters == {
+        "PackageType": "Image",
+        "ImageUri": f"{URI}:mine",
+        "VideoImageUri": f"{URI}:video",
+    }
 
 
 def test_docker_that_is_down_is_found_before_anything_is_deployed(aws: Stubbed) -> None:
     no_stack(aws)
-    repository(aws, is_there=False)
+    for _ in range(2):
+        repository(aws, is_there=False)
 
     found = image(aws, Builder("docker's daemon does not answer; start it")).check()
 
@@ -217,7 +248,10 @@ def test_docker_that_is_down_is_found_before_anything_is_deployed(aws: Stubbed) 
 
 
 def test_the_deployed_image_can_be_kept_where_there_is_one(aws: Stubbed) -> None:
-    with_image = [{"ParameterKey": "ImageUri", "ParameterValue": f"{URI}@{DIGEST}"}]
+    with_image = [
+        {"ParameterKey": name, "ParameterValue": f"{URI}@{DIGEST}"}
+        for name in ("ImageUri", "VideoImageUri")
+    ]
     aws.answer(
         "cloudformation", "describe_stacks", described("CREATE_COMPLETE", Parameters=with_image)
     )
@@ -226,11 +260,14 @@ def test_the_deployed_image_can_be_kept_where_there_is_one(aws: Stubbed) -> None
     assert kept.make(lambda _: None) == Deployment(stack="cam")
 
     no_stack(aws)
-    with pytest.raises(ConfigError, match="stack cam has no image to keep"):
+    with pytest.raises(ConfigError, match="stack cam has no image of functions and video to keep"):
         image(aws, Builder(), keep=True).check()
 
 
 def test_the_tag_says_engine_processor_and_sources() -> None:
-    tag = tag_of(Builder(), engine="dlib", architecture="x86_64")
+    tags = [
+        tag_of(Builder(), engine="dlib", architecture="x86_64", kind=kind)
+        for kind in image_layout.KINDS
+    ]
 
-    assert tag == "dlib-x86_64-digest-of-dlib"
+    assert tags == ["dlib-x86_64-digest-of-dlib", "video-x86_64-digest-of-video"]

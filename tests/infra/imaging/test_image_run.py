@@ -20,7 +20,7 @@ import pytest
 from cloud.sightings_table import SightingsTable
 from infra import image, template
 from infra.imaging import tree as image_tree
-from infra.imaging.layout import CODE, ENGINE, MOST_MB, PACKAGES, Layout
+from infra.imaging.layout import CODE, COMMANDS, ENGINE, MOST_MB, PACKAGES, Layout
 from infra.imaging.run import ContainerRun, deployed_environment, frame_event
 from infra.packaging import PROJECT
 from infra.target import Target
@@ -53,6 +53,14 @@ def layout(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Layout]:
     folder = tmp_path_factory.mktemp("image")
     yield image.assemble(folder, engine="dlib", engine_folder=cache_folder(), say=lambda _: None)
     shutil.rmtree(folder)  # pytest keeps three runs, and each is 350 MB
+
+
+@pytest.fixture(scope="session")
+def video_layout(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Layout]:
+    """The container that takes videos apart."""
+    folder = tmp_path_factory.mktemp("video")
+    yield image.assemble_video(folder, say=lambda _: None)
+    shutil.rmtree(folder)
 
 
 @pytest.fixture(scope="session")
@@ -222,7 +230,13 @@ def test_onnx_runtime_has_what_lets_it_be_imported_on_lambdas_arm64(layout: Layo
 # ------------------------------------------------------------------ it runs
 
 
-@pytest.mark.parametrize(("function", "handler"), sorted(handlers().items()))
+OF_VIDEO = [*COMMANDS["video"]]
+
+
+@pytest.mark.parametrize(
+    ("function", "handler"),
+    [each for each in sorted(handlers().items()) if each[1] not in OF_VIDEO],
+)
 def test_every_function_of_the_template_starts(
     layout: Layout, sandbox: list[str], tmp_path: Path, function: str, handler: str
 ) -> None:
@@ -236,6 +250,44 @@ def test_every_function_of_the_template_starts(
     with run:
         assert run.start_error() is None, run.output
     assert "not ready" not in run.output
+
+
+@pytest.mark.parametrize("handler", OF_VIDEO)
+def test_the_function_that_takes_videos_apart_starts_from_its_own_image(
+    video_layout: Layout, tmp_path: Path, handler: str
+) -> None:
+    (function,) = [name for name, each in handlers().items() if each == handler]
+    variables = {**NOWHERE, **function_variables(function)}
+
+    with ContainerRun(video_layout, handler, variables, folder=tmp_path) as run:
+        assert run.start_error() is None, run.output
+        # What it imports when the first video comes, too: nothing to do is nothing to fail at.
+        outcome = run.invoke(b'{"Records": []}')
+    assert outcome.error is None, run.output
+
+
+def test_the_video_image_holds_a_decoder_and_no_networks(video_layout: Layout) -> None:
+    packages = {path.name for path in video_layout.place(PACKAGES).iterdir()}
+
+    assert {"av", "numpy", "PIL", "boto3", "awslambdaric"} <= packages
+    assert not packages & {"onnxruntime", "cv2", "starlette"}
+    assert not video_layout.place(ENGINE).exists()
+    assert sum(video_layout.sizes.values()) / 1e6 <= MOST_MB / 2
+
+
+@pytest.mark.parametrize("module", ["cloud.videos.film", "cloud.videos.still_jpeg"])
+def test_a_film_can_be_read_with_nothing_else_on_the_path(
+    video_layout: Layout, module: str
+) -> None:
+    done = subprocess.run(
+        [sys.executable, "-S", "-c", f"import {module}"],
+        env=video_layout.environment,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+
+    assert done.returncode == 0, done.stderr
 
 
 def test_it_answers_a_frame_with_nothing_else_on_the_path_and_nothing_to_write_to(

@@ -130,4 +130,6 @@ def test_a_function_is_told_of_this_machine_what_it_knows_and_is_started_when_it
     assert own == {"SIGHTLINE_SERIALS_TABLE": "sightline-serials"}
     assert function.environment["AWS_REGION"] == REGION
     assert function.warm == 0
-    assert deployed(account, surroundings).warm > 0
+    warm = dataclasses.replace(surroundings, warm={"sightline-recognize"})
+    function = deployed(account, warm)
+    assert function.warm == function.workers > 0

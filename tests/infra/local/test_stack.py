@@ -211,7 +211,8 @@ from infra.local.stack import LocalSettings, LocalStack
 
 state, ministack, code = map(Path, sys.argv[1:])
 settings = LocalSettings(state=state, ministack_python=ministack, engine_folder=code,
-    gateway_port=0, mqtt_port=0, credentials_port=0, lambda_port=0, workers=1, code_root=code)
+    gateway_port=0, mqtt_port=0, credentials_port=0, lambda_port=0, http_port=0, workers=1,
+    code_root=code)
 with LocalStack(settings):
     print("up", flush=True)
     threading.Event().wait()

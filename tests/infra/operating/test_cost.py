@@ -71,7 +71,7 @@ def test_without_a_camera_only_what_is_fixed_remains(use: Use) -> None:
     found = estimate(replace(use, devices=0), PRICES)
 
     paid = {(line.service, line.what) for line in found.lines if line.usd}
-    assert paid <= {("CloudWatch", "alarms"), ("CloudWatch", "dashboard"), ("ECR", "the image")}
+    assert paid <= {("CloudWatch", "alarms"), ("CloudWatch", "dashboard"), ("ECR", "the images")}
     assert found.usd == estimate(replace(use, devices=0, fps=1, gate=0), PRICES).usd
 
 
@@ -153,3 +153,15 @@ def test_a_damaged_table_or_a_missing_price_is_said(tmp_path: Path) -> None:
     poor = Prices(region="us-east-1", read_on=PRICES.read_on, usd={})
     with pytest.raises(ConfigError, match="the price table lacks"):
         estimate(use(), poor)
+
+
+def test_a_video_costs_as_its_pictures_do() -> None:
+    values = parameters.effective(template.load(), {}, {})
+    idle, used = (
+        estimate(Use.of(values, devices=0, fps=2, gate=0.03, video_hours=hours), read_prices())
+        for hours in (0.0, 100.0)
+    )
+
+    more = {line.what: line.usd for line in used.lines if line.quantity}
+    assert more["their pictures"] > more["taking videos apart"] > 0
+    assert 8 < used.usd - idle.usd < 15  # 720,000 pictures

@@ -70,6 +70,12 @@ def healthy() -> dict[str, Any]:
                 "Timeout": 30,
             }
         },
+        "s3.get_bucket_notification_configuration": {
+            "LambdaFunctionConfigurations": [
+                {"LambdaFunctionArn": "arn:aws:lambda:x:1:function:sightline-split-video"}
+            ]
+        },
+        "lambda.list_event_source_mappings": {"EventSourceMappings": [{"State": "Enabled"}]},
         "lambda.get_policy": {"Policy": json.dumps(policy)},
         "sqs.get_queue_attributes": {"Attributes": {"ApproximateNumberOfMessages": "0"}},
         "iam.get_role": {
@@ -94,6 +100,9 @@ def examined(answers: Mapping[str, Any]) -> dict[str, Finding]:
         "RecognizeFunction": FUNCTION,
         "DeadLetterQueueUrl": "https://sqs/q",
         "RoleAlias": "sightline-device",
+        "InputBucket": "sightline-input",
+        "SplitVideoFunction": "sightline-split-video",
+        "RecognizeVideoFunction": "sightline-recognize-video",
     }
     found = examine(
         lambda: account,
@@ -110,6 +119,29 @@ def error(code: str, message: str = "") -> Callable[[], Any]:
         raise ClientError({"Error": {"Code": code, "Message": message}}, "x")
 
     return fail
+
+
+@pytest.mark.parametrize(
+    ("asked", "answer", "said"),
+    [
+        (
+            "s3.get_bucket_notification_configuration",
+            {},
+            "tells sightline-split-video of no upload",
+        ),
+        (
+            "lambda.list_event_source_mappings",
+            {"EventSourceMappings": [{"State": "Disabled"}]},
+            "its mapping to sightline-recognize-video is Disabled",
+        ),
+        ("lambda.list_event_source_mappings", {"EventSourceMappings": []}, "is gone"),
+    ],
+)
+def test_a_chain_of_videos_that_is_cut_is_found(asked: str, answer: Any, said: str) -> None:
+    found = examined({**healthy(), asked: answer})["videos"]
+
+    assert found.state == "fault"
+    assert said in found.said
 
 
 def test_all_of_a_healthy_account_is_found_so() -> None:

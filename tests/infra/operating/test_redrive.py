@@ -1,6 +1,7 @@
 """Dead letters, sent round again."""
 
 import base64
+import dataclasses
 import json
 from collections.abc import Callable, Iterator
 from datetime import UTC, datetime
@@ -8,6 +9,7 @@ from typing import Any
 
 import pytest
 
+from cloud.videos.chunk import Chunk
 from infra.account import Account
 from infra.deploy import Deployment, deploy
 from infra.destroy import destroy
@@ -112,6 +114,40 @@ def test_both_shapes_go_round_and_strange_ones_stay(deployed: Target) -> None:
         "it is of another-function, not of this stack's",
         "of no known shape, with the fields something",
     ]
+
+
+@pytest.mark.stack
+def test_a_chunk_of_a_video_goes_back_to_its_queue(deployed: Target) -> None:
+    chunk = {"video": "a b", "job": "j", "chunk": 2, "frames": [], "last": True}
+    mapping = deployed.client("lambda").list_event_source_mappings()["EventSourceMappings"]
+    for each in mapping:  # else it is taken out again at once
+        deployed.client("lambda").delete_event_source_mapping(UUID=each["UUID"])
+    put(deployed, chunk)
+
+    letters = redrive.collect(deployed, most=100)
+    sent = redrive.send(deployed, letters)
+
+    assert letters.reasons == [("a chunk of a video failed 3 times", 1)]
+    assert sent == 1
+    assert waiting(deployed) == []
+    url = deployed.output("VideoQueueUrl")
+    (message,) = deployed.client("sqs").receive_message(QueueUrl=url)["Messages"]
+    assert json.loads(message["Body"]) == chunk
+
+
+def test_an_upload_s_event_goes_back_to_the_function_that_takes_it_apart(aws: Stubbed) -> None:
+    s3_event = {"Records": [{"eventSource": "aws:s3"}]}
+
+    _, letters = collected(aws, of_lambda(s3_event, NAME, "no room"))
+
+    (letter,) = letters.known
+    assert (letter.function, letter.event, letter.message) == (NAME, s3_event, None)
+
+
+def test_a_chunk_is_known_by_what_it_is_written_with() -> None:
+    names = {field.name for field in dataclasses.fields(Chunk)}
+
+    assert names >= redrive.CHUNK_FIELDS
 
 
 @pytest.mark.stack

@@ -81,6 +81,10 @@ def test_all_parts_of_a_stack_in_use(deployed: Target, tmp_path: Path) -> None:
     for number in range(7):
         result = answer("shown-door", number, ADA, None, None)
         table.keep(Sighting(result=result, expires_at=NOW + timedelta(days=400)))
+    for name, changed_at in (("a", NOW), ("b", NOW - timedelta(minutes=5))):
+        row = {"video": {"S": name}, "row": {"S": "video"}, "open": {"S": "open"}}
+        row["changed_at"] = {"S": changed_at.isoformat(timespec="microseconds")}
+        deployed.client("dynamodb").put_item(TableName=deployed.output("VideosTable"), Item=row)
     url = deployed.output("DeadLetterQueueUrl")
     deployed.client("sqs").send_message(QueueUrl=url, MessageBody="{}")
     cloudwatch = deployed.client("cloudwatch")
@@ -101,6 +105,9 @@ def test_all_parts_of_a_stack_in_use(deployed: Target, tmp_path: Path) -> None:
         name="shown-door", state="online", at=NOW, version="1.2", spooled=5, dropped=3
     )
     assert devices["shown-silent"].state == "never heard"
+    assert found.videos.value is not None
+    assert found.videos.value.unfinished == 2
+    assert found.videos.value.since == NOW - timedelta(minutes=5)
     assert found.dead_letters.value is not None
     assert found.dead_letters.value.count == 1
     assert found.dead_letters.value.oldest_s is not None
