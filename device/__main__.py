@@ -3,7 +3,7 @@
 Results are printed one line a face, with times in UTC. SIGINT (Ctrl-C) and SIGTERM stop it: what
 is on its way gets a few seconds to be answered. Exit status: 0 stopped as asked, or the clip ended
 and all that was sent of it was answered; 1 the camera is gone, or frames of the clip were left
-unanswered or given up; 2 something is wrong that the message names.
+unanswered; 2 something is wrong that the message names.
 """
 
 import argparse
@@ -16,7 +16,7 @@ import threading
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 
-from device import logs
+from device import allocation, logs
 from device.agent import Agent
 from device.arguments import read as read_arguments
 from device.cameras.camera import Camera
@@ -34,7 +34,7 @@ from device.network.credentials import CredentialsEndpoint
 from device.network.iot_link import IotLink
 from device.network.s3_frame_store import S3FrameStore
 from device.network.s3_segment_store import S3SegmentStore
-from device.pulse import Pulses
+from device.pulse import Pulse, Pulses
 from device.recording.building import open_recording
 from device.recording.lane import FramesFirst, Lane
 from device.recording.recording import Recording
@@ -49,7 +49,7 @@ from device.settings import CameraSettings, Settings, is_path
 from device.spooling.building import open_spool
 from device.state_folder import state_folder
 from device.watchdog import Systemd, Watchdog
-from sightline.errors import CameraError, ConfigError, TransportError
+from sightline.errors import CameraError, ConfigError, SightlineError, TransportError
 from sightline.topics import topic
 
 log = logging.getLogger("device")
@@ -63,6 +63,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     if words[:1] and words[0] in service.COMMANDS:
         return service.main(words)
     arguments = read_arguments(argv, __doc__)
+    allocation.tighten()
     logs.configure(os.environ, verbose=arguments.verbose)
     if arguments.doctor:
         return doctor(arguments.config, arguments.camera, camera_of, as_json=arguments.json)
@@ -90,7 +91,7 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 def exit_status(summary: Summary, *, stopped: bool) -> int:
     """Tell how it went: 1 if a clip came to its end, and not all that was sent was answered."""
-    return 1 if (summary.unanswered or summary.given_up) and not stopped else 0
+    return 1 if summary.unanswered and not stopped else 0
 
 
 def run(
@@ -107,19 +108,7 @@ def run(
     """
     link_pulse = watchdog.pulses.of("link", within_s=LINK_S)
     gatekeeper = gatekeeper_for(settings)
-    who = identity.load(settings.iot)
-    endpoint = CredentialsEndpoint(
-        settings.storage.credentials_endpoint, settings.storage.role_alias, settings.thing, who
-    )
-    store = S3FrameStore(settings.storage, endpoint.fetch, connections=settings.uplink.uploads + 1)
-    link = IotLink(
-        settings.iot,
-        who,
-        settings.thing,
-        will_topic=topic(settings.thing, "status"),
-        will=lambda: last_will(settings.thing, utc_now()),
-        alive=link_pulse.beat,
-    )
+    store, link = _outside(settings, link_pulse, unattended=watchdog.unattended)
     with contextlib.ExitStack() as resources:
         resources.callback(link_pulse.end)
         telling = resources.enter_context(Telling(settings, arguments))
@@ -129,10 +118,7 @@ def run(
         )
         camera = camera_of(settings.camera, recording)
         spool = resources.enter_context(open_spool(settings, os.environ))
-        try:
-            store.prepare()
-        except TransportError as err:
-            log.warning("%s (going on without; trying again)", err)
+        _prepare(store, unattended=watchdog.unattended)
         resources.enter_context(link)
         log.info("watching %s as %s", without_password(settings.camera.source), settings.thing)
         live = LiveSettings(settings)
@@ -152,15 +138,56 @@ def run(
             logged=telling.logged,
             troubles=[telling.trouble, link.trouble],
             pulses=watchdog.pulses,
+            unattended=watchdog.unattended,
         )
         agent.follow(live, gatekeeper_for)
         watchdog.describe(agent.describe)
+        allocation.give_back()
         try:
             with _timer(arguments.seconds, agent.finish):
                 agent.run(stop)
         finally:
             telling.sum_up(agent.summary())
         return agent.summary()
+
+
+def _outside(
+    settings: Settings, link_pulse: Pulse, *, unattended: bool
+) -> tuple[S3FrameStore, IotLink]:
+    """Make what speaks to the network; nothing is sent yet.
+
+    Raises:
+        ConfigError: The certificate's files are not as they should be.
+    """
+    who = identity.load(settings.iot)
+    endpoint = CredentialsEndpoint(
+        settings.storage.credentials_endpoint, settings.storage.role_alias, settings.thing, who
+    )
+    store = S3FrameStore(settings.storage, endpoint.fetch, connections=settings.uplink.uploads + 1)
+    link = IotLink(
+        settings.iot,
+        who,
+        settings.thing,
+        will_topic=topic(settings.thing, "status"),
+        will=lambda: last_will(settings.thing, utc_now()),
+        alive=link_pulse.beat,
+        unattended=unattended,
+    )
+    return store, link
+
+
+def _prepare(store: S3FrameStore, *, unattended: bool) -> None:
+    """Make *store* ready ahead of the first frame, if that can be.
+
+    Raises:
+        ConfigError: It refuses us, and somebody is there to read it.
+    """
+    try:
+        store.prepare()
+    except SightlineError as err:
+        if isinstance(err, ConfigError) and not unattended:
+            raise
+        log.warning("%s (going on without; trying again)", err)
 
 
 def camera_of(settings: CameraSettings, recording: Recording | None = None) -> Camera:

@@ -1,7 +1,8 @@
-"""The thread that takes frames; it never waits for the network.
+"""The thread that takes frames; it never waits for the network, nor for a disk.
 
-Where the camera is recorded it takes each of them, and hands one each interval on to another
-thread, which works on the newest. Else it takes one each interval, and hands it on itself.
+It takes one each interval, or each there is where the camera is recorded. Those that are due go
+to another thread, which works on the newest: what that does (gate, JPEG, two waits for a card) may
+take its time. Of a clip or a folder each frame counts, so there the frames wait instead.
 """
 
 import contextlib
@@ -120,13 +121,16 @@ class Capture:
         *,
         limit: int | None = None,
         recorder: Recorder | None = None,
+        live: bool = False,
         on_skipped: Callable[[], None] = lambda: None,
     ) -> None:
-        """Hand what *camera* gives to *keep*, which must be quick unless each frame is recorded.
+        """Hand what *camera* gives to *keep*.
 
         Args:
             keep: Tells False of a frame that it did not keep.
             limit: So many frames are kept at most.
+            live: The camera goes on whether frames are taken or not, so it never waits for *keep*,
+                which gets the newest. A camera that each frame is recorded of never does either.
             on_skipped: Hears of each frame that was not handed on, because *keep* was not done
                 with the one before when a newer one came.
         """
@@ -135,6 +139,7 @@ class Capture:
         self._keep = keep
         self._hand_on: Callable[[Captured], None] = self._kept
         self._recorder = recorder
+        self._live = live
         self._on_skipped = on_skipped
         self._each = _EachFrame(schedule)
         self._left = limit
@@ -152,7 +157,7 @@ class Capture:
         with self._camera, contextlib.ExitStack() as aside:
             newest: Newest | None = None
             while not self._stop.is_set() and self._left != 0:
-                if newest is None and self._recorder is not None and self._recorder.each_frame:
+                if newest is None and (self._live or self._each_frame()):
                     newest = aside.enter_context(Newest(self._kept, self._on_skipped))
                     self._hand_on = newest.offer
                 if not self.step():
@@ -161,8 +166,7 @@ class Capture:
 
     def step(self) -> bool:
         """Take one frame; False at the camera's end."""
-        recorder = self._recorder
-        recorded = recorder is not None and recorder.each_frame
+        recorder, recorded = self._recorder, self._each_frame()
         captured = self._camera.capture(self._each if recorded else self._schedule)
         if captured is None:
             return False
@@ -204,6 +208,9 @@ class Capture:
             self._paused.clear()
         if self._recorder is not None:
             self._recorder.pause(paused)
+
+    def _each_frame(self) -> bool:
+        return self._recorder is not None and self._recorder.each_frame
 
     def _kept(self, captured: Captured) -> None:
         if self._left == 0:

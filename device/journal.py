@@ -12,11 +12,12 @@ from sightline.messages import Counters
 Event = Literal[
     "captured",
     "dropped",
+    "dropped_before",  # by earlier processes, and known to the spool
     "uploaded",
     "published",
     "answered",
     "rejected",
-    "given_up",
+    "overdue",
     "unanswered",
     "repeated",
     "gated",
@@ -50,8 +51,9 @@ class Summary:
 
     Attributes:
         dropped: Frames that newer ones pushed out of the spool, because the network or the cloud
-            did not keep up. `Counters.dropped` has those that were given up in it, too.
-        given_up: Frames that were sent as often as may be, and not answered in time.
+            did not keep up. `Counters.dropped` has those of earlier processes in it, too, as far as
+            the spool knows: of what a process dropped before it was killed nobody else has told.
+        overdue: References that were not answered in time; their frames are sent again.
         unanswered: Frames that were still on their way when the agent stopped.
         repeated: Results that came again.
         resumed: Frames that an earlier process had left on their way.
@@ -74,7 +76,7 @@ class Summary:
     answered: int
     rejected: int
     dropped: int
-    given_up: int
+    overdue: int
     unanswered: int
     repeated: int
     faces: int
@@ -127,7 +129,7 @@ class Journal:
             done = self._events
             return Counters(
                 captured=done["captured"],
-                dropped=done["dropped"] + done["given_up"],
+                dropped=done["dropped"] + done["dropped_before"],
                 uploaded=done["uploaded"],
                 published=done["published"],
                 answered=done["answered"],
@@ -136,6 +138,7 @@ class Journal:
                 skipped=done.get("skipped"),
                 recorded=done.get("recorded"),
                 unrecorded=done.get("unrecorded"),
+                overdue=done.get("overdue"),
             )
 
     def summary(self) -> Summary:
@@ -149,7 +152,7 @@ class Journal:
                 answered=done["answered"],
                 rejected=done["rejected"],
                 dropped=done["dropped"],
-                given_up=done["given_up"],
+                overdue=done["overdue"],
                 unanswered=done["unanswered"],
                 repeated=done["repeated"],
                 faces=sum(self._decisions.values()),

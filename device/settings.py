@@ -128,7 +128,7 @@ class UplinkSettings:
     uploads: int = 2  # at once
     in_flight: int = 16  # frames sent and not yet answered
     answer_timeout_s: float = 30.0  # then the reference is sent once more
-    attempts: int = 2  # references sent for a frame in all
+    attempts: int = 2  # so often at that pace; then the frame rests, each time for twice as long
     backlog_share: float = 0.25  # of the sending, for frames that have waited; see device.backlog
     stop_timeout_s: float = 5.0  # for what is in flight when told to stop
 

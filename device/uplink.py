@@ -44,8 +44,15 @@ class Uplink:
         drops: Drops | None = None,
         backoff: Backoff | None = None,
         time_of_day: TimeOfDay | None = None,
+        unattended: bool = False,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
+        """Prepare to send references on *topic*.
+
+        Args:
+            unattended: What a store refuses is tried again for as long as it takes, rather than
+                ends the agent: it may be mended in the cloud, and there is nobody here to see it.
+        """
         self._topic = topic
         self._spool = spool
         self._store = store
@@ -56,21 +63,31 @@ class Uplink:
         self._drops = drops or Drops(pending, journal, clock=clock)
         self._backoff = backoff or Backoff()
         self._time_of_day = time_of_day
+        self._unattended = unattended
         self._clock = clock
         self._turns = threading.Lock()
         self._refusals = 0
         self._said: str | None = None
+        self._refused: str | None = None
         link.on_connected(self._backoff.wake)
+        link.on_connected(pending.hurry)
 
     def run(self, stop: threading.Event, alive: Callable[[], None] = lambda: None) -> None:
         """Send until *stop* is set; *alive* hears that it goes on.
 
         Raises:
-            ConfigError: The store refuses everything, and will go on to.
+            ConfigError: The store refuses everything, and will go on to; not if `unattended`.
         """
         while not stop.is_set():
             alive()
             self.step(wait_s=0.1)
+
+    def trouble(self) -> str | None:
+        """Say what keeps frames from being stored or answered; None: nothing. From any thread.
+
+        That there is no network is the link's to say.
+        """
+        return "; ".join(filter(None, (self._refused, self._pending.trouble()))) or None
 
     def close(self) -> None:
         """Let nobody wait to try again any more. Set `run`'s *stop* before."""
@@ -79,15 +96,13 @@ class Uplink:
     def drain(self) -> None:
         """Hold frames of long ago back no longer: no new ones will come."""
         self._backlog.lift()
+        self._pending.hurry(last=True)
 
     def step(self, *, wait_s: float = 0.0) -> None:
         """Send one frame, if there is one within *wait_s* and it may be in flight."""
         self._drops.note(self._spool.sweep())
-        for frame_id in self._pending.overdue(self._clock()):
-            self._journal.count("given_up")
-            log.warning(
-                "gave up on frame %s: nobody answered; is the cloud's side running?", frame_id
-            )
+        if overdue := self._pending.overdue(self._clock()):
+            self._journal.count("overdue", overdue)
         if not self._pending.place(wait_s):
             return
         with self._turns:  # else two might take what only one of them may
@@ -105,12 +120,13 @@ class Uplink:
             self._postpone(frame, err)
         except ConfigError as err:
             self._refusals += 1
+            self._refused = f"frames are not stored: {err}"
             self._postpone(frame, err)
-            if self._refusals >= REFUSALS:
+            if self._refusals >= REFUSALS and not self._unattended:
                 raise
         else:
             self._refusals = 0
-            self._said = None
+            self._refused = self._said = None
             self._backoff.succeeded()
 
     def _send(self, frame: SpooledFrame) -> None:

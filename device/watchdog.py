@@ -80,6 +80,11 @@ class Watchdog:
             self._thread.join(2.0)
         self._systemd.notify("STOPPING=1")
 
+    @property
+    def unattended(self) -> bool:
+        """Whether systemd runs us, so that nobody sees us end: it would only start us again."""
+        return self._systemd.listens
+
     def describe(self, how: Callable[[], str]) -> None:
         """Have *how* tell how it is doing, in a line for `systemctl status`."""
         self._how = how

@@ -157,14 +157,17 @@ class Counters:
     """What an agent has done since it started."""
 
     captured: int = 0
-    dropped: int = 0  # frames given up unanswered: the network or the cloud did not keep up
+    # Frames given up unanswered, as the spool was full or they were too old: since its spool was
+    # begun, for a process that is killed leaves it to the next one to tell of its own.
+    dropped: int = 0
     uploaded: int = 0
     published: int = 0
     answered: int = 0
     rejected: int = 0
     gated: int | None = None  # frames looked at and not sent; None: there is no gate
+    skipped: int | None = None  # frames due that gate, JPEG or disk were too busy for; None: none
+    overdue: int | None = None  # references not answered in time, and sent again; None: none
     # None, each of them: the camera is not recorded
-    skipped: int | None = None  # frames due that recognition was too busy for
     recorded: int | None = None  # frames in the video
     unrecorded: int | None = None  # frames that should be in it, and are not
 

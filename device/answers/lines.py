@@ -67,7 +67,7 @@ def summary_lines(summary: Summary, *, every_stage: bool = False) -> list[str]:
         f"{summary.resumed} from before" if summary.resumed else "",
         f"{summary.rejected} rejected" if summary.rejected else "",
         f"{summary.dropped} dropped" if summary.dropped else "",
-        f"{summary.given_up} given up unanswered" if summary.given_up else "",
+        f"{summary.overdue} overdue" if summary.overdue else "",
         f"{summary.unanswered} left unanswered" if summary.unanswered else "",
         f"{summary.repeated} answered again" if summary.repeated else "",
         f"{summary.late} answered late" if summary.late else "",

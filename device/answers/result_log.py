@@ -6,12 +6,18 @@ as many are kept as the settings say; who deletes a person has to delete it here
 A result counts as delivered to the broker once its line is written. A process that is killed loses
 none: what has no line comes again, and what has one is known by it. A power cut may cost the last
 seconds of lines, which the cloud keeps; to sync each would wear the card more than the frames do.
+
+While the disk takes no line, lines wait in memory, and are written in their order when it does
+again. Their results are acknowledged all the same: the broker would hold back what is not, from 100
+on, and with it every other result. So a process that is killed meanwhile loses them here; the cloud
+has them.
 """
 
 import contextlib
 import logging
 import os
 import re
+from collections import deque
 from pathlib import Path
 from types import TracebackType
 from typing import Self
@@ -23,6 +29,7 @@ from sightline.errors import ConfigError
 
 log = logging.getLogger(__name__)
 
+WAITING = 2000  # lines that the disk does not take: 2 MB; then the oldest go
 TAIL_BYTES = 2_000_000  # of the log that is read at the start, for the ids in it
 
 _ID = re.compile(rb'"frame_id": "([^"\\]{1,128})"')
@@ -46,7 +53,8 @@ class ResultLog:
         self._files = files
         self._descriptor = -1
         self._trouble: str | None = None
-        self._unwritten = 0
+        self._waiting: deque[tuple[str | None, bytes]] = deque()  # of which frame, and the line
+        self._lost = 0
         try:
             path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
             self._open()
@@ -66,7 +74,10 @@ class ResultLog:
         exc: BaseException | None,
         tb: TracebackType | None,
     ) -> None:
+        self._write_waiting()
         self._close()
+        if self._waiting:
+            log.warning("%d results were not logged: %s", len(self._waiting), self._trouble)
 
     def ids(self) -> tuple[str, ...]:
         """Give the ids of the frames whose results are in it, as far as they were read."""
@@ -82,23 +93,37 @@ class ResultLog:
         if frame_id is not None and frame_id in self._logged:
             return
         line = machine_line(outcome).encode(errors="replace") + b"\n"
-        try:
-            self._write(line)
-        except OSError as err:  # recognition goes on without it, and the next is tried again
-            self._close()
-            self._unwritten += 1
-            trouble = f"results are not logged: {self._path}: {said(err)}"
-            if trouble != self._trouble:
-                log.warning("%s", trouble)
-            self._trouble = trouble
-            return
-        if self._trouble is not None:
-            log.warning("results are logged again; %d were not", self._unwritten)
-            self._trouble, self._unwritten = None, 0
+        self._waiting.append((frame_id, line))
         if frame_id is not None:
             self._logged[frame_id] = None
             if len(self._logged) > REMEMBERED:
                 del self._logged[next(iter(self._logged))]
+        self._write_waiting()
+        if len(self._waiting) > WAITING:
+            self._lost += 1
+            lost, _ = self._waiting.popleft()
+            if lost is not None:
+                self._logged.pop(lost, None)
+
+    def _write_waiting(self) -> None:
+        written = 0
+        try:
+            while self._waiting:
+                self._write(self._waiting[0][1])
+                self._waiting.popleft()
+                written += 1
+        except OSError as err:  # recognition goes on without; it is tried again with the next
+            self._close()
+            trouble = f"results are not logged: {self._path}: {said(err)}"
+            if trouble != self._trouble:
+                log.warning("%s; they wait in memory", trouble)
+            self._trouble = trouble
+            return
+        if self._trouble is not None:
+            log.warning(
+                "results are logged again: %d that waited, and %d are lost", written, self._lost
+            )
+            self._trouble, self._lost = None, 0
 
     def _write(self, line: bytes) -> None:
         if self._descriptor < 0 or self._is_gone():

@@ -13,6 +13,7 @@ from urllib.parse import urlsplit
 
 from device.cameras.camera import Camera
 from device.doctor.finding import Finding, fault, ok, warning
+from device.network import portal
 from device.settings import Settings
 from sightline.errors import CameraError, TransportError
 
@@ -93,8 +94,12 @@ def served_date(url: str) -> datetime:
         connection.close()
 
 
-def reach(address: Address) -> Finding:
-    """Look up a host's name, connect, and hang up."""
+def reach(address: Address, *, http_port: int = portal.HTTP_PORT) -> Finding:
+    """Look up a host's name, connect, and hang up.
+
+    Args:
+        http_port: Where a captive portal would answer in the host's place.
+    """
     host, port = address
     try:
         socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)
@@ -107,6 +112,13 @@ def reach(address: Address) -> Finding:
     try:
         socket.create_connection((host, port), timeout=_TIMEOUT_S).close()
     except OSError as err:
+        login = portal.asks_to_log_in(host, port=http_port)
+        if login is not None:
+            return fault(
+                f"this network lets nothing through to {host}:{port} before somebody logs in at "
+                f"{login} (a captive portal)",
+                "log in there with a browser, or have the device admitted",
+            )
         said = "no answer" if isinstance(err, TimeoutError) else err.strerror or err
         return fault(
             f"cannot connect to {host}:{port} ({said})",

@@ -90,8 +90,9 @@ class CredentialsEndpoint:
         if 400 <= status < 500 and status not in (408, 429):
             return ConfigError(
                 f"{where} gives thing {self._thing} no credentials for role alias "
-                f"{self._role_alias} ({status}: {said}); are the alias and the thing right, and "
-                "does the certificate's policy allow iot:AssumeRoleWithCertificate?"
+                f"{self._role_alias} ({status}: {said}); is its certificate active (not "
+                "revoked), are the alias and the thing right, and does the certificate's policy "
+                "allow iot:AssumeRoleWithCertificate?"
             )
         return TransportError(f"{where} gives no credentials now ({status}: {said})")
 

@@ -60,6 +60,7 @@ class IotLink:
         will_topic: str | None = None,
         will: Callable[[], bytes] = bytes,
         alive: Callable[[], None] = lambda: None,
+        unattended: bool = False,
     ) -> None:
         """Prepare to connect as *client_id*, which IoT policies want to be the thing's name.
 
@@ -67,13 +68,13 @@ class IotLink:
             will_topic: Where the broker is to say *will* when we are gone; None: nowhere.
             will: Makes what the broker is to say, retained, when we are gone without a word.
             alive: Hears that the thread which tends the connection goes on.
+            unattended: A broker that refuses us is tried again, for nobody sees us end.
         """
         self._settings = settings
         self._identity = identity
         self._client_id = client_id
-        self._will_topic = will_topic
-        self._will = will
-        self._alive = alive
+        self._will_topic, self._will = will_topic, will
+        self._alive, self._unattended = alive, unattended
         self._where = f"{settings.endpoint}:{settings.port}"
         self._client: Any = None
         self._routes = Routes()
@@ -96,12 +97,15 @@ class IotLink:
         """Connect; if the network is down, go on trying in the background.
 
         Raises:
-            ConfigError: The broker is not who it should be, or refuses us.
+            ConfigError: The broker is not who it should be, or refuses us (not if `unattended`);
+                or the certificate's files cannot be used.
         """
         try:
             diagnosis.probe(self._identity, self._settings.endpoint, self._settings.port)
-        except TransportError as err:
-            log.warning("%s (going on without; trying again)", err)
+        except SightlineError as err:
+            if isinstance(err, ConfigError) and not self._unattended:
+                raise
+            self._outage.fail(str(err))
             self._first.set()
         self._client = mqtt_client.build(
             self._settings,
@@ -118,7 +122,7 @@ class IotLink:
         self._thread.start()
         self._client.start()
         self._first.wait(FIRST_CONNECT_S)
-        if isinstance(self._first_failure, ConfigError):
+        if isinstance(self._first_failure, ConfigError) and not self._unattended:
             self._close()
             raise self._first_failure
         return self

@@ -4,15 +4,11 @@ from fractions import Fraction
 from pathlib import Path
 
 import av
-import cv2
-import numpy as np
 from av.video.frame import PictureType
 from av.video.stream import VideoStream
-from numpy.typing import NDArray
 
-from device import jpeg
-from device.cameras.camera import Image
 from device.recording.mp4 import TICKS, Mp4, translated
+from device.recording.planes import Planes
 from device.recording.settings import RecordingSettings
 from device.recording.writer import Unit
 
@@ -24,24 +20,16 @@ KEY_S = 2.0  # between key frames: players jump from one to the next
 
 
 class AvWriter:
-    """See `device.recording.writer.Writer`. Frames larger than wanted are shrunk.
+    """See `device.recording.writer.Writer`.
 
     Each segment has an encoder of its own (1 ms to make), so each stands alone. It holds no frame
     back, so what was written is in the file when the process is killed, by and large.
     """
 
-    def __init__(
-        self,
-        path: Path,
-        first: Unit[Image],
-        settings: RecordingSettings,
-        *,
-        within: tuple[int, int],
-    ) -> None:
-        """Begin a file of frames that are shrunk to fit *within* a width and a height."""
-        self._within = within
+    def __init__(self, path: Path, first: Unit[Planes], settings: RecordingSettings) -> None:
+        """Begin a file of frames as large as *first*."""
         self._key_s = first.at_s
-        rows, columns = _even(jpeg.fit(first.data, *within)).shape[:2]
+        rows, columns = first.data.shape[0] * 2 // 3, first.data.shape[1]
         with translated():
             self._mp4 = Mp4(path, first.at_s)
             try:
@@ -50,10 +38,9 @@ class AvWriter:
                 self._mp4.discard()
                 raise
 
-    def write(self, unit: Unit[Image]) -> None:
+    def write(self, unit: Unit[Planes]) -> None:
         """See `Writer.write`."""
-        yuv = _yuv(_even(jpeg.fit(unit.data, *self._within)))
-        frame = av.VideoFrame.from_ndarray(yuv, format="yuv420p")
+        frame = av.VideoFrame.from_ndarray(unit.data, format="yuv420p")
         frame.pts, frame.time_base = self._mp4.ticks(unit.at_s), Fraction(1, TICKS)
         frame.colorspace, frame.color_range = _BT_601, _MPEG_RANGE
         if unit.at_s - self._key_s >= KEY_S:
@@ -91,18 +78,3 @@ class AvWriter:
         context.thread_count = settings.threads
         context.colorspace, context.color_range = _BT_601, _MPEG_RANGE
         return stream
-
-
-def _even(image: Image) -> Image:
-    """Crop to even numbers of rows and columns, 2 at least: colour has half of each."""
-    rows, columns = image.shape[:2]
-    if rows < 2 or columns < 2:
-        image = cv2.resize(image, (max(2, columns), max(2, rows)))  # type: ignore[assignment]
-        rows, columns = image.shape[:2]
-    return image[: rows & ~1, : columns & ~1]
-
-
-def _yuv(image: Image) -> NDArray[np.uint8]:
-    """Convert B, G, R to planes of Y, U and V, one above the other: (height × 3 / 2, width)."""
-    yuv: NDArray[np.uint8] = cv2.cvtColor(image, cv2.COLOR_BGR2YUV_I420)  # type: ignore[assignment]
-    return yuv

@@ -77,21 +77,24 @@ def _build(settings: Settings, ring: Ring, journal: Journal, store: SegmentStore
         settings.thing, ring, store, on_uploaded=lambda: journal.count("segments_uploaded")
     )
     encoder = PiEncoder(recorder, wanted) if on_pi else None
-    return Recording(wanted, recorder, ring, uploads, pi_encoder=encoder)
+    camera = settings.camera
+    return Recording(
+        wanted, recorder, ring, uploads, pi_encoder=encoder, within=(camera.width, camera.height)
+    )
 
 
 def _opener(settings: Settings) -> OpenWriter[Any]:
     """Choose what makes files; what that needs is loaded with the first one, as it is large."""
-    wanted, camera = settings.recording, settings.camera
+    wanted = settings.recording
 
     def of_frames(path: Path, first: Unit[Any]) -> Writer[Any]:
         from device.recording.av_writer import AvWriter
 
-        return AvWriter(path, first, wanted, within=(camera.width, camera.height))
+        return AvWriter(path, first, wanted)
 
     def of_packets(path: Path, first: Unit[Any]) -> Writer[Any]:
         from device.recording.pi_writer import PiWriter
 
         return PiWriter(path, first)
 
-    return of_packets if camera.source == "picamera2" else of_frames
+    return of_packets if settings.camera.source == "picamera2" else of_frames

@@ -1,21 +1,19 @@
-"""Files that are closed while the next one is written already.
+"""Segments that are synced while the next one is written already.
 
-A card can take seconds to sync, and the queue of frames holds half of one.
+A card can take seconds to sync, and the queue of frames holds a third of one.
 """
 
 from collections import deque
 from collections.abc import Callable
 from concurrent.futures import Future, ThreadPoolExecutor
-from typing import Any
 
 from device.recording.ring import Ring
-from device.recording.writer import Writer
 
 AT_ONCE = 4  # files; where the disk is slower still, whoever hands over the next one waits
 
 
 class Finisher:
-    """Closes segments in a thread of its own, in order. For one thread to use."""
+    """Puts segments into the ring, in a thread of its own and in order. For one thread to use."""
 
     def __init__(
         self,
@@ -34,28 +32,22 @@ class Finisher:
         self._thread = ThreadPoolExecutor(1, thread_name_prefix="finisher")
         self._begun: deque[Future[None]] = deque()
 
-    def finish(
-        self, writer: Writer[Any], segment_id: str, frames: int, until_s: float | None
-    ) -> None:
-        """Have a segment closed; see `Writer.close` for *until_s*."""
-        self._begun.append(self._thread.submit(self._finish, writer, segment_id, frames, until_s))
+    def finish(self, segment_id: str, frames: int) -> None:
+        """Have a segment, whose file is closed, put into the ring."""
+        self._begun.append(self._thread.submit(self._finish, segment_id, frames))
         while len(self._begun) > AT_ONCE or (self._begun and self._begun[0].done()):
             self._begun.popleft().result()
 
     def close(self) -> None:
-        """Wait until all are closed."""
+        """Wait until all are there."""
         self._thread.shutdown()
         while self._begun:
             self._begun.popleft().result()
 
-    def _finish(
-        self, writer: Writer[Any], segment_id: str, frames: int, until_s: float | None
-    ) -> None:
+    def _finish(self, segment_id: str, frames: int) -> None:
         try:
-            writer.close(until_s)
             self._ring.finish(segment_id)
         except OSError as err:
-            writer.discard()
             self._ring.discard(segment_id)
             self._on_failed(frames, err)
         else:

@@ -66,7 +66,7 @@ class Mp4:
         self._held = packet
 
     def close(self, until_s: float | None) -> None:
-        """Finish the file, and return once it is on the disk."""
+        """Finish the file; it is on the disk once somebody has synced it."""
         with translated():
             if self._held is not None and until_s is not None:
                 left = round((until_s - self._begun_s) * TICKS) - self._last
@@ -74,7 +74,6 @@ class Mp4:
             elif self._held is not None:
                 self._mux(self._frame)
             self.container.close()
-        os.fsync(self._file.fileno())
         self._file.close()
 
     def discard(self) -> None:

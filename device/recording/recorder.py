@@ -3,13 +3,13 @@
 import logging
 import threading
 import time
-from collections import deque
 from collections.abc import Callable
 from typing import Generic, Literal, TypeVar
 
 from device.recording.finisher import Finisher
 from device.recording.ring import Ring
 from device.recording.segments import GAP_S, Begun, Segments
+from device.recording.unit_queue import UnitQueue
 from device.recording.writer import OpenWriter, Unit, Writer
 from sightline.messages import Segment
 
@@ -17,7 +17,7 @@ log = logging.getLogger(__name__)
 
 T = TypeVar("T")
 RETRY_S = 10.0  # after trouble with the disk
-QUEUE_BYTES = 32_000_000  # eleven frames of 1280 x 720
+QUEUE_BYTES = 12_000_000  # eight frames of 1280 x 720: a third of a second
 PLACE_S = 0.1
 
 Event = Literal["recorded", "unrecorded", "segments"]
@@ -60,19 +60,16 @@ class Recorder(Generic[T]):
         self._finisher = Finisher(ring, self._finished, self._lost)
         self._duration_s = duration_s
         self._each_frame = each_frame
-        self._queue_bytes = queue_bytes
         self._idle_s, self._retry_s = idle_s, retry_s
         self._count = count
         self._clock = clock
         self._changed = threading.Condition()
         self._segments = Segments(segment_s)
-        self._queue: deque[tuple[Begun, Unit[T]]] = deque()
-        self._queued = 0  # bytes
+        self._queue: UnitQueue[T] = UnitQueue(queue_bytes, lambda: count("unrecorded", 1))
         self._begun_s: float | None = None  # when the first frame of all was taken
         self._offered_s: float | None = None  # when the newest was
+        self._prompt = True  # it was not waited for in vain
         self._over, self._closed, self._paused = not on, False, False
-        self._left_out = 0  # in this burst
-        self._broken = False  # what comes builds upon what was left out
         self._trouble: str | None = None
         # The writing thread's own:
         self._segment: Begun | None = None
@@ -109,20 +106,21 @@ class Recorder(Generic[T]):
                 self._changed.notify_all()
                 log.info("recorded for %g s, as [recording] duration_s says", self._duration_s)
                 return
-            self._offered_s = unit.at_s
-            if not self._fits(unit):
-                self._leave_out()
-            else:
+            self._offered_s, self._prompt = unit.at_s, True
+            if self._queue.fits(unit):
                 self._append(unit)
             self._changed.notify_all()
 
     def place(self, at_s: float) -> Segment | None:
         """Tell where in the video a frame is that was taken at *at_s*; None: it is not in it.
 
-        The Pi's encoder gives a frame a moment after the camera did: that moment is waited for.
+        The Pi's encoder gives a frame a moment after the camera did: that moment is waited for, by
+        the thread that chooses frames and never by the one that takes them. An encoder that let us
+        wait in vain is not waited for again before it gives something.
         """
         with self._changed:
-            self._changed.wait_for(lambda: not self._may_come(at_s), PLACE_S)
+            if self._prompt:
+                self._prompt = self._changed.wait_for(lambda: not self._may_come(at_s), PLACE_S)
             if self._trouble is not None:
                 return None
             return self._segments.find(at_s)
@@ -178,11 +176,7 @@ class Recorder(Generic[T]):
                     lambda: self._queue or self._closed or self._rests(), self._idle_s
                 )
                 if self._queue:
-                    begun, unit = self._queue.popleft()
-                    self._queued -= unit.size
-                    if not self._queue and self._left_out:
-                        self._tell_left_out()
-                    return begun, unit
+                    return self._queue.take()
                 if self._closed:
                     return None
                 self._segments.cut()
@@ -228,7 +222,15 @@ class Recorder(Generic[T]):
         if writer is None or segment is None:
             return
         abuts = until_s is not None and until_s - self._written_s <= GAP_S
-        self._finisher.finish(writer, segment.id, self._written, until_s if abuts else None)
+        try:
+            # Here, so that one encoder has gone when the next one comes: each has 13 MB.
+            writer.close(until_s if abuts else None)
+        except OSError as err:
+            writer.discard()
+            self._ring.discard(segment.id)
+            self._lost(self._written, err)
+        else:
+            self._finisher.finish(segment.id, self._written)
 
     def _give_up(self, err: OSError) -> None:
         """Let go of a segment that cannot be written, and of what else it would have held."""
@@ -266,25 +268,7 @@ class Recorder(Generic[T]):
             return
         if self._begun_s is None:
             self._begun_s = unit.at_s
-        self._broken = False
-        self._queue.append((begun, unit))
-        self._queued += unit.size
-
-    def _fits(self, unit: Unit[T]) -> bool:
-        if self._broken and not unit.key:
-            return False
-        return not self._queue or self._queued + unit.size <= self._queue_bytes
-
-    def _leave_out(self) -> None:
-        self._broken = True
-        self._count("unrecorded", 1)
-        if not self._left_out:
-            log.warning("encoder or disk do not keep up: frames are left out of the video")
-        self._left_out += 1
-
-    def _tell_left_out(self) -> None:
-        log.warning("%d frames were left out of the video", self._left_out)
-        self._left_out = 0
+        self._queue.put(begun, unit)
 
     def _may_come(self, at_s: float) -> bool:
         if not self.wanted or self._paused or self._trouble is not None:

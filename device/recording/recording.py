@@ -7,11 +7,11 @@ from typing import Any
 
 from device.cameras.camera import Captured
 from device.recording.pi_encoder import PiEncoder
+from device.recording.planes import unit
 from device.recording.recorder import Recorder
 from device.recording.ring import Ring
 from device.recording.settings import RecordingSettings
 from device.recording.uploads import SegmentUploads
-from device.recording.writer import unit
 from sightline.errors import ConfigError
 from sightline.messages import Segment
 
@@ -42,17 +42,20 @@ class Recording:
         uploads: SegmentUploads,
         *,
         pi_encoder: PiEncoder | None = None,
+        within: tuple[int, int] | None = None,
     ) -> None:
         """Put it together as *settings* say.
 
         Args:
             pi_encoder: What gives packets to *recorder*; None: it is given frames.
+            within: A width and a height that those are shrunk to fit; None: they stay as they are.
         """
         self._settings = settings
         self._recorder = recorder
         self._ring = ring
         self._uploads = uploads
         self.pi_encoder = pi_encoder
+        self._within = within
         uploads.switch(settings.upload_video)
 
     @property
@@ -86,7 +89,7 @@ class Recording:
 
     def frame(self, captured: Captured) -> None:
         """See `device.capture.Recorder`."""
-        self._recorder.offer(unit(captured))
+        self._recorder.offer(unit(captured, within=self._within))
 
     def place(self, captured_s: float) -> Segment | None:
         """Tell where in the video a frame is; None: it is not in it."""

@@ -10,6 +10,16 @@ opened:
 | `<id>.part` of which nothing can be read  | removed                                              |
 | `<id>.upload` without its segment         | removed                                              |
 | a file that has no segment's name         | somebody else's: left alone, and not counted         |
+
+**Old and new** go by the order in which segments were finished, and not by the time of day, which
+on a Pi may jump back by a month. While a process runs it knows that order. For the next one it is
+in the files' times of modification, which are made to grow from each to the next, whatever the
+clock says: a file's is the clock's, or a moment after the newest one's if that is later. A power
+cut may take the last few of these back to the clock's own.
+
+A segment's id, and the day in its key, are what the clock showed when it began; neither is
+corrected later, for the references of its frames have the id. While the clock is not set the status
+says so, and each reference has its frame's time, corrected, beside its segment's id.
 """
 
 import contextlib
@@ -19,9 +29,11 @@ import logging
 import os
 import shutil
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
+from datetime import datetime
 from pathlib import Path
 
+from device.clock import utc_now
 from device.recording.segment_store import NOTES
 from device.spooling.folder import captured_at_of
 from sightline.errors import ConfigError
@@ -30,6 +42,7 @@ log = logging.getLogger(__name__)
 
 FINISHED, UNFINISHED, LOCK = ".mp4", ".part", "lock"
 _SALVAGED = ".salvaged"
+_STEP_NS = 1_000_000  # ext4 and others tell so fine
 
 
 class Ring:
@@ -43,6 +56,7 @@ class Ring:
         keep_free_bytes: int = 0,
         free_bytes: Callable[[Path], int] = lambda folder: shutil.disk_usage(folder).free,
         on_dropped: Callable[[int], None] = lambda _: None,
+        now: Callable[[], datetime] = utc_now,
     ) -> None:
         """Keep segments in *folder*, *max_bytes* at most; see `open`.
 
@@ -54,7 +68,9 @@ class Ring:
         self._max_bytes, self._keep_free_bytes = max_bytes, keep_free_bytes
         self._free_bytes = free_bytes
         self._on_dropped = on_dropped
-        self._sizes: dict[str, int] = {}  # of what is finished, by id
+        self._now = now
+        self._sizes: dict[str, int] = {}  # of what is finished, by id; the oldest first
+        self._newest_ns = 0  # the largest time of modification there is
         self._taken: str | None = None
         self._changed = threading.Condition()
         self._resources = contextlib.ExitStack()
@@ -72,14 +88,15 @@ class Ring:
         self.folder.mkdir(mode=0o700, parents=True, exist_ok=True)
         with contextlib.ExitStack() as resources:
             resources.enter_context(_locked(self.folder))
-            for unfinished in sorted(self.folder.glob(f"*{UNFINISHED}")):
+            self._order(self.folder.glob(f"*{FINISHED}"))
+            for unfinished in sorted(self.folder.glob(f"*{UNFINISHED}"), key=_modified_ns):
                 self._put_right(unfinished)
             for upload in self.folder.glob(f"*{NOTES}"):
                 if not upload.with_suffix(FINISHED).exists():
                     upload.unlink(missing_ok=True)
-            found = {each.stem: each.stat().st_size for each in self.folder.glob(f"*{FINISHED}")}
+            found = self._order(self.folder.glob(f"*{FINISHED}"))
             with self._changed:
-                self._sizes = {name: size for name, size in found.items() if captured_at_of(name)}
+                self._sizes = {each.stem: each.stat().st_size for each in found}
                 self._changed.notify_all()
             self._resources = resources.pop_all()
         self._is_open = True
@@ -105,13 +122,18 @@ class Ring:
     def finish(self, segment_id: str) -> None:
         """Keep what has been written, and remove the oldest to stay within bounds.
 
+        It waits for the disk; nothing else here does.
+
         Raises:
-            OSError: It cannot be given its name.
+            OSError: It cannot be synced, or given its name.
         """
         unfinished = self.folder / f"{segment_id}{UNFINISHED}"
         size = unfinished.stat().st_size
+        _sync(unfinished)
+        self._stamp(unfinished)
         unfinished.rename(self.path(segment_id))
         with self._changed:
+            self._sizes.pop(segment_id, None)  # so that it is the last
             self._sizes[segment_id] = size
             self._changed.notify_all()
         self._make_room()
@@ -130,7 +152,7 @@ class Ring:
             self._changed.wait_for(lambda: self._sizes and self._taken is None, timeout_s)
             if not self._sizes or self._taken is not None:
                 return None
-            self._taken = min(self._sizes)
+            self._taken = next(iter(self._sizes))
             return self._taken
 
     def release(self, segment_id: str) -> None:
@@ -158,7 +180,7 @@ class Ring:
     def ids(self) -> tuple[str, ...]:
         """Name all finished segments, the oldest first."""
         with self._changed:
-            return tuple(sorted(self._sizes))
+            return tuple(self._sizes)
 
     def _make_room(self) -> None:
         dropped = 0
@@ -171,12 +193,26 @@ class Ring:
     def _surplus(self) -> str | None:
         """Name the segment to remove next; None: nothing need be, or can be."""
         with self._changed:
-            removable = sorted(each for each in self._sizes if each != self._taken)
+            oldest = next((each for each in self._sizes if each != self._taken), None)
             over = sum(self._sizes.values()) > self._max_bytes
-        if not removable:
+        if oldest is None:
             return None
         over = over or self._free_bytes(self.folder) < self._keep_free_bytes
-        return removable[0] if over else None
+        return oldest if over else None
+
+    def _order(self, files: Iterable[Path]) -> list[Path]:
+        """Sort the segments among *files*, the oldest first, and know the newest."""
+        found = [each for each in files if captured_at_of(each.stem)]
+        found.sort(key=lambda each: (_modified_ns(each), each.stem))
+        if found:
+            self._newest_ns = max(self._newest_ns, _modified_ns(found[-1]))
+        return found
+
+    def _stamp(self, file: Path) -> None:
+        """Have *file* known as the newest, by the next process, too."""
+        self._newest_ns = max(round(self._now().timestamp() * 1e9), self._newest_ns + _STEP_NS)
+        with contextlib.suppress(OSError):  # it is the newest to this process all the same
+            os.utime(file, ns=(self._newest_ns, self._newest_ns))
 
     def _put_right(self, unfinished: Path) -> None:
         if captured_at_of(unfinished.stem) is None:
@@ -192,9 +228,24 @@ class Ring:
             log.warning("%s could not be finished: %s", unfinished, err.strerror or err)
             return
         if readable:
+            _sync(salvaged)
+            self._stamp(salvaged)
             salvaged.rename(unfinished.with_suffix(FINISHED))
             log.warning("%s was cut off: it ends where it could be read to", unfinished.stem)
         unfinished.unlink(missing_ok=True)
+
+
+def _sync(file: Path) -> None:
+    """Return once *file*, which nobody writes any more, is on the disk."""
+    descriptor = os.open(file, os.O_RDONLY | os.O_CLOEXEC)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
+
+
+def _modified_ns(file: Path) -> int:
+    return file.stat().st_mtime_ns
 
 
 @contextlib.contextmanager

@@ -14,7 +14,7 @@ _REMEMBERED = 64
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Begun:
-    """A segment, and when its first frame was taken; ids (UUIDv7) sort as that."""
+    """A segment, and when its first frame was taken; its id says when by the time of day."""
 
     id: str
     at_s: float  # on the monotonic clock

@@ -5,8 +5,6 @@ from datetime import datetime
 from pathlib import Path
 from typing import Generic, Protocol, TypeVar
 
-from device.cameras.camera import Captured, Image
-
 T_co = TypeVar("T_co", covariant=True)
 D = TypeVar("D", contravariant=True)
 
@@ -39,7 +37,7 @@ class Writer(Protocol[D]):
         ...
 
     def close(self, until_s: float | None) -> None:
-        """Finish the file: it is whole, and on the disk.
+        """Finish the file: it is whole, and what made it has gone. It waits for no disk.
 
         Args:
             until_s: For how long the last frame is shown: until the next segment's first.
@@ -61,15 +59,3 @@ class OpenWriter(Protocol[D]):
             OSError: It cannot be written.
         """
         ...
-
-
-def unit(captured: Captured) -> Unit[Image]:
-    """Make a camera's frame one of a video."""
-    image = captured.image
-    return Unit(
-        data=image,
-        at=captured.captured_at,
-        at_s=captured.captured_s,
-        size=image.nbytes,
-        form=image.shape,
-    )

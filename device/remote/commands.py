@@ -2,6 +2,7 @@
 
 import logging
 import threading
+import time
 from collections import OrderedDict, deque
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -19,6 +20,7 @@ log = logging.getLogger(__name__)
 LONGEST_BYTES = 4096  # of a command; who sends more sends no command
 GAP_S = 0.2  # between two commands that are done: a flood keeps nothing else from its work
 ANSWERS = 8  # that the status carries; at a command of 200 bytes each that is nothing to a broker
+HELD_S = 30.0  # for the clock to be set, before a command that may have expired is refused
 REMEMBERED = 64  # ids of commands, to know a second delivery by
 _SHOWN = 200  # characters of what somebody else wrote
 
@@ -40,6 +42,7 @@ class _Waiting:
     """What waits to be done, or refused: at most one of each command."""
 
     command: Command | None
+    arrived_s: float
     problem: str = ""
     times: int = 1
 
@@ -49,6 +52,10 @@ class Commands:
 
     A command that waits and comes again is done once, in the last one's place: so that a flood
     takes no memory, and of pause and resume the last word holds.
+
+    Where this clock is not set, nobody can tell whether a command has expired. One that could have
+    waits for that, and what comes after it with it; when that takes too long it is refused. One
+    that never expires is obeyed whatever the clock shows.
     """
 
     def __init__(
@@ -59,13 +66,21 @@ class Commands:
         *,
         gap_s: float = GAP_S,
         now: Callable[[], datetime] = utc_now,
+        clock_is_set: Callable[[], bool] = lambda: True,
+        clock: Callable[[], float] = time.monotonic,
     ) -> None:
-        """Steer *capture*, and call *changed* when there is an answer for the device's status."""
+        """Steer *capture*, and call *changed* when there is an answer for the device's status.
+
+        Args:
+            clock_is_set: Whether *now* can be believed.
+        """
         self._device = device
         self._capture = capture
         self._changed = changed
         self._gap_s = gap_s
         self._now = now
+        self._clock_is_set = clock_is_set
+        self._clock = clock
         self._lock = threading.Condition()
         self._waiting: OrderedDict[str, _Waiting] = OrderedDict()
         self._answers: deque[CommandAnswer] = deque(maxlen=ANSWERS)
@@ -82,9 +97,12 @@ class Commands:
                 stop.wait(self._gap_s)
 
     def step(self, *, wait_s: float = 0.0) -> bool:
-        """Do one command; False if none came within *wait_s*."""
+        """Do one command; False if none came within *wait_s*, or it waits for the clock."""
         with self._lock:
             if not self._lock.wait_for(lambda: self._waiting, wait_s):
+                return False
+            if self._is_held(next(iter(self._waiting.values()))):
+                self._lock.wait(wait_s)
                 return False
             _, waiting = self._waiting.popitem(last=False)
         if waiting.times > 1:
@@ -112,7 +130,9 @@ class Commands:
             if before is not None and before.command is not None and before.command.command_id:
                 self._answer(before.command, "merged")
             times = 1 if before is None else before.times + 1
-            self._waiting[name] = _Waiting(command=command, problem=problem, times=times)
+            self._waiting[name] = _Waiting(
+                command=command, arrived_s=self._clock(), problem=problem, times=times
+            )
             self._lock.notify_all()
 
     def _settle(self, waiting: _Waiting) -> None:
@@ -121,6 +141,10 @@ class Commands:
             where = topic(self._device, "commands")
             log.warning("ignored a message on %s: %s", where, waiting.problem)
             self._answer(None, "refused", detail=waiting.problem, times=times)
+        elif command.expires_at is not None and not self._clock_is_set():
+            detail = "whether it has expired is not known: this clock is not set"
+            log.warning("ignored %s: %s", command.command, detail)
+            self._answer(command, "refused", detail=detail, times=times)
         elif command.expires_at is not None and command.expires_at < self._now():
             log.warning("ignored %s: it expired at %s", command.command, command.expires_at)
             self._answer(command, "expired", times=times)
@@ -131,6 +155,12 @@ class Commands:
             log.info("told to %s", command.command)
             self._obey(command)
             self._answer(command, "done", times=times)
+
+    def _is_held(self, waiting: _Waiting) -> bool:
+        command = waiting.command
+        if command is None or command.expires_at is None or self._clock_is_set():
+            return False
+        return self._clock() < waiting.arrived_s + HELD_S
 
     def _obey(self, command: Command) -> None:
         match command.command:

@@ -34,6 +34,7 @@ class DiskFrames:
         """Go on with what is in *folder*."""
         self.folder = folder
         self.taken: dict[str, Entry] = {}  # by id
+        self.resting: dict[int, float] = {}  # until when, by place in the index
         self.dropped: list[str] = [""] * folder.lost  # ids, and not told of
         self.count = 0  # not answered
         self._size = 0  # bytes of those that are not uploaded
@@ -65,12 +66,21 @@ class DiskFrames:
         self.count += 1
         self._size += frame.size
 
-    def newest(self, since_s: float) -> Entry | None:
+    def rest(self, frame_id: str, until_s: float) -> None:
+        """Let a frame that was taken wait, and not be the newest before *until_s*."""
+        entry = self.taken.pop(frame_id, None)
+        if entry is not None:
+            self.resting[entry.at_us] = until_s
+
+    def newest(self, since_s: float, now_s: float) -> Entry | None:
         """Give the newest frame that waits, without its JPEG, if it was not taken before that."""
         if self.count <= len(self.taken):
             return None
         index = self.folder.index
-        entry = index.newest(self._not_waiting(), index.place(since_s))
+        for at_us in [each for each, until_s in self.resting.items() if until_s <= now_s]:
+            del self.resting[at_us]
+        without = self._not_waiting() | self.resting.keys()
+        entry = index.newest(without, index.place(since_s))
         return None if entry is None else self._as_marked(entry)
 
     def load(self, frame: SpooledFrame) -> SpooledFrame | None:
@@ -108,6 +118,7 @@ class DiskFrames:
         if state == "answered":
             self.count -= 1
             self.taken.pop(frame.frame_id, None)
+            self.resting.pop(entry.at_us, None)
             self._unsaved.marked.pop(entry.at_us, None)
             self._unsaved.answered[entry.at_us] = frame.frame_id
         else:
@@ -124,6 +135,7 @@ class DiskFrames:
         with contextlib.suppress(OSError):
             self.folder.files.remove(entry.frame.frame_id)
         self.taken.pop(entry.frame.frame_id, None)
+        self.resting.pop(entry.at_us, None)
         self._unsaved.marked.pop(entry.at_us, None)
         (self._unsaved.dropped if counted else self._unsaved.removed).add(entry.at_us)
         self.count -= 1

@@ -78,9 +78,12 @@ class DiskSpool:
         self._disk = TendedFrames(folder, key_of, bounds, memory, boot or _boot(), clock)
         self._sweep_at_s = -math.inf
         self._answered: tuple[str, ...] = ()
+        self._dropped_before = 0
         try:
             frames = self._disk.open()
             self._answered = frames.folder.index.answered()
+            # But for those that were found to be lost now, which are told of by `sweep`.
+            self._dropped_before = frames.folder.index.dropped() - len(frames.dropped)
         except TROUBLE as err:
             self._disk.fail(err)
         else:
@@ -119,7 +122,7 @@ class DiskSpool:
             loaded = None if frames is None else frames.load(frame)
             if loaded is not None:
                 return loaded
-            self._drop(frame.frame_id, told=False)
+            self._drop(frame.frame_id)
 
     def mark(self, frame_id: str, state: State) -> SpooledFrame | None:
         """See `Spool.mark`; that a frame is answered is committed when it returns."""
@@ -142,10 +145,20 @@ class DiskSpool:
                 self._disk.frames.taken.pop(frame_id, None)
             self._changed.notify_all()
 
-    def give_up(self, frame_id: str) -> None:
-        """See `Spool.give_up`."""
-        self._memory.give_up(frame_id)
-        self._drop(frame_id, told=True)
+    def rest(self, frame_id: str, until_s: float) -> None:
+        """See `Spool.rest`."""
+        self._memory.rest(frame_id, until_s)
+        with self._changed:
+            if self._disk.frames is not None:
+                self._disk.frames.rest(frame_id, until_s)
+
+    def wake(self) -> None:
+        """See `Spool.wake`."""
+        self._memory.wake()
+        with self._changed:
+            if self._disk.frames is not None:
+                self._disk.frames.resting.clear()
+            self._changed.notify_all()
 
     def sweep(self) -> tuple[str, ...]:
         """See `Spool.sweep`. It also commits what nothing else has committed since."""
@@ -168,6 +181,10 @@ class DiskSpool:
     def answered(self) -> tuple[str, ...]:
         """See `Spool.answered`."""
         return self._answered
+
+    def dropped_before(self) -> int:
+        """See `Spool.dropped_before`."""
+        return self._dropped_before
 
     def trouble(self) -> str | None:
         """See `Spool.trouble`."""
@@ -224,7 +241,7 @@ class DiskSpool:
 
     def _take_newest(self, since_s: float) -> SpooledFrame | None:
         """Take the newest frame; one from the disk is without its JPEG yet."""
-        entry = self._disk.attempt(lambda frames: frames.newest(since_s))
+        entry = self._disk.attempt(lambda frames: frames.newest(since_s, self._clock()))
         on_disk_s = -math.inf if entry is None else entry.frame.captured_s
         if self._memory.newest_s() > on_disk_s:
             return self._memory.take(0, since_s)
@@ -233,17 +250,16 @@ class DiskSpool:
         self._disk.frames.taken[entry.frame.frame_id] = entry
         return entry.frame
 
-    def _drop(self, frame_id: str, *, told: bool) -> None:
-        """Drop a frame, wherever it is; *told*: the caller tells of it."""
-        self._memory.give_up(frame_id)
+    def _drop(self, frame_id: str) -> None:
+        """Drop a frame, wherever it is."""
+        self._memory.forget(frame_id)
         with self._changed:
             frames = self._disk.frames
             entry = self._disk.attempt(lambda frames: frames.find(frame_id))
             if entry is None or frames is None:
                 return
             frames.drop(entry)
-            if not told:
-                self._disk.untold.append(frame_id)
+            self._disk.untold.append(frame_id)
             self._disk.attempt(DiskFrames.save)
 
 

@@ -28,6 +28,7 @@ class MemorySpool:
         self._changed = threading.Condition()
         self._waiting: dict[str, SpooledFrame] = {}  # by id
         self._taken: dict[str, SpooledFrame] = {}
+        self._resting: dict[str, float] = {}  # of those that wait: until when
         self._size = 0  # bytes of the JPEGs that wait
 
     def put(self, frame: SpooledFrame) -> tuple[str, ...]:
@@ -76,8 +77,21 @@ class MemorySpool:
                 self._wait(self._taken.pop(frame_id))
                 self._changed.notify_all()
 
-    def give_up(self, frame_id: str) -> None:
-        """See `Spool.give_up`."""
+    def rest(self, frame_id: str, until_s: float) -> None:
+        """See `Spool.rest`."""
+        with self._changed:
+            if frame_id in self._taken:
+                self._wait(self._taken.pop(frame_id))
+                self._resting[frame_id] = until_s
+
+    def wake(self) -> None:
+        """See `Spool.wake`."""
+        with self._changed:
+            self._resting.clear()
+            self._changed.notify_all()
+
+    def forget(self, frame_id: str) -> None:
+        """Drop a frame; the caller counts it."""
         with self._changed:
             self._forget(frame_id)
 
@@ -101,6 +115,10 @@ class MemorySpool:
         """See `Spool.answered`."""
         return ()
 
+    def dropped_before(self) -> int:
+        """See `Spool.dropped_before`."""
+        return 0
+
     def trouble(self) -> str | None:
         """See `Spool.trouble`."""
         return None
@@ -117,7 +135,13 @@ class MemorySpool:
             return -math.inf if frame is None else frame.captured_s
 
     def _newest(self) -> SpooledFrame | None:
-        return max(self._waiting.values(), key=_order, default=None)
+        now_s = self._clock() if self._resting else 0.0
+        wide_awake = (
+            each
+            for each in self._waiting.values()
+            if self._resting.get(each.frame_id, -math.inf) <= now_s
+        )
+        return max(wide_awake, key=_order, default=None)
 
     def _wait(self, frame: SpooledFrame) -> None:
         self._remove(frame.frame_id)
@@ -126,6 +150,7 @@ class MemorySpool:
 
     def _remove(self, frame_id: str) -> None:
         frame = self._waiting.pop(frame_id, None)
+        self._resting.pop(frame_id, None)
         self._size -= 0 if frame is None else len(frame.jpeg)
 
     def _forget(self, frame_id: str) -> None:

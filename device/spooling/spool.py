@@ -84,8 +84,16 @@ class Spool(Protocol):
         """Let a frame that was taken wait again, in the state that was marked last."""
         ...
 
-    def give_up(self, frame_id: str) -> None:
-        """Drop a frame: nobody answers it. The caller counts it."""
+    def rest(self, frame_id: str, until_s: float) -> None:
+        """Let a frame that was taken wait again, and not be taken before *until_s*.
+
+        Args:
+            until_s: On the clock of `captured_s`. A spool that is opened anew knows nothing of it.
+        """
+        ...
+
+    def wake(self) -> None:
+        """Let no frame rest any longer."""
         ...
 
     def sweep(self) -> tuple[str, ...]:
@@ -104,6 +112,10 @@ class Spool(Protocol):
 
         A second delivery of their results is known by them.
         """
+        ...
+
+    def dropped_before(self) -> int:
+        """Count the frames that were dropped before this process began, as far as known."""
         ...
 
     def trouble(self) -> str | None:

@@ -1,6 +1,10 @@
 """The whole agent in one process, with the adapters that ship for that."""
 
+import os
+import signal
 import socket
+import subprocess
+import sys
 import threading
 from collections.abc import Callable
 from dataclasses import replace
@@ -19,16 +23,20 @@ from device.cameras.opencv_camera import LiveCamera
 from device.gate.building import gatekeeper_for
 from device.network.frame_store import FolderStore, FrameStore
 from device.network.local_link import LocalLink
+from device.pulse import Pulses
 from device.remote.live_settings import LiveSettings
 from device.remote.shadow import Shadow
-from device.settings import FrameSettings, StatusSettings
+from device.settings import CameraSettings, FrameSettings, StatusSettings
 from device.spooling.disk_frames import Bounds
 from device.spooling.disk_spool import DiskSpool
 from device.spooling.memory_spool import MemorySpool
 from device.spooling.settings import SpoolSettings
+from device.spooling.spool import SpooledFrame
+from device.watching import RECOGNITION_S
 from sightline.errors import CameraError, ConfigError, TransportError
 from sightline.messages import Command, DeviceStatus, FrameCaptured, decode, encode
 from sightline.topics import topic
+from tests.conftest import PROJECT
 from tests.device.fakes import (
     ADA,
     DEADLINE_S,
@@ -231,7 +239,7 @@ def test_a_stop_waits_no_longer_than_told_for_a_camera_that_does_not_come_back()
     assert running.error is None
 
 
-def test_frames_that_nobody_answers_are_counted_as_given_up() -> None:
+def test_frames_that_nobody_answers_are_left_for_the_next_start_and_counted() -> None:
     store = MemoryStore()
     agent = agent_of(
         EndlessCamera(), store, LocalLink(), frames=2, answer_timeout_s=0.1, attempts=1
@@ -240,8 +248,71 @@ def test_frames_that_nobody_answers_are_counted_as_given_up() -> None:
     agent.run(threading.Event())
 
     summary = agent.summary()
-    assert summary.given_up + summary.unanswered == summary.captured == 2
-    assert (summary.given_up > 0, summary.dropped) == (True, 0)
+    assert summary.unanswered == summary.captured == 2
+    assert (summary.overdue >= 2, summary.dropped) == (True, 0)
+
+
+class StuckSpool(MemorySpool):
+    """A card that takes no frame until it is let on."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.entered, self.let_on = threading.Event(), threading.Event()
+
+    def put(self, frame: SpooledFrame) -> tuple[str, ...]:
+        self.entered.set()
+        assert self.let_on.wait(DEADLINE_S)
+        return super().put(frame)
+
+
+def test_a_card_that_is_stuck_holds_up_no_live_camera_and_what_that_skips_is_counted() -> None:
+    link, camera, spool = LocalLink(), EndlessCamera(), StuckSpool()
+    cloud, heard = Cloud(link), statuses(link)
+    chosen = replace(settings(), camera=CameraSettings(source="usb:0"))
+    agent = Agent(chosen, camera, spool, MemoryStore(), link)
+    running = Running(agent)
+    assert spool.entered.wait(DEADLINE_S)
+    taken = camera.taken
+    until(lambda: camera.taken >= taken + 10)  # it is not recorded, and goes on all the same
+    until(lambda: agent.summary().skipped >= 8)
+    assert agent.summary().answered == 0
+    spool.let_on.set()
+    until(lambda: len(cloud.references) >= 5)
+    running.stop.set()
+    running.join()
+
+    assert heard[-1].counters is not None
+    assert heard[-1].counters.skipped == agent.summary().skipped
+
+
+def test_of_a_clip_or_a_folder_each_frame_counts_and_waits_for_a_slow_card(tmp_path: Path) -> None:
+    for i in range(5):
+        cv2.imwrite(str(tmp_path / f"{i}.png"), image(40 * i))
+    link, spool = LocalLink(), StuckSpool()
+    Cloud(link)
+    chosen = replace(settings(), camera=CameraSettings(source=str(tmp_path)))
+    agent = Agent(chosen, FolderCamera(tmp_path), spool, MemoryStore(), link)
+    running = Running(agent)
+    assert spool.entered.wait(DEADLINE_S)
+    spool.let_on.set()
+    running.join()
+
+    assert (agent.summary().answered, agent.summary().skipped) == (5, 0)
+
+
+def test_a_card_that_is_stuck_for_long_is_told_to_systemd() -> None:
+    pulses, spool = Pulses(clock=lambda: now[0]), StuckSpool()
+    now = [0.0]
+    chosen = replace(settings(), camera=CameraSettings(source="usb:0"))
+    agent = Agent(chosen, EndlessCamera(), spool, MemoryStore(), LocalLink(), pulses=pulses)
+    running = Running(agent)
+    assert spool.entered.wait(DEADLINE_S)
+    now[0] = RECOGNITION_S + 1
+    until(lambda: [*pulses.silent()] == ["recognition"])  # the camera goes on
+    spool.let_on.set()
+    until(lambda: pulses.silent() == {})
+    running.stop.set()
+    running.join()
 
 
 def test_a_pause_is_told_of_plainly(caplog: pytest.LogCaptureFixture) -> None:
@@ -311,11 +382,16 @@ def test_it_obeys_commands_and_tells_its_status() -> None:
     order(Command(command="identify-yourself"))
     link.publish(topic("front-door", "commands"), b'{"command": "explode"}')
     assert heard[-1].paused
-    order(Command(command="resume"))
+    order(Command(command="resume", command_id="7"))
     until(lambda: heard[-1].paused is False)
+    until(lambda: "7" in {each.command_id for each in heard[-1].commands or ()})
     running.stop.set()
     running.join()
     assert running.error is None
+    answered = [(each.command, each.outcome) for each in heard[-1].commands or ()]
+    assert answered[:2] == [("pause", "done"), ("resume", "expired")]
+    assert {("capture", "done"), ("identify-yourself", "done"), ("", "refused")} < {*answered}
+    assert answered[-1] == ("resume", "done")
 
 
 def test_frames_of_an_earlier_process_are_sent_and_counted_apart(tmp_path: Path) -> None:
@@ -340,9 +416,42 @@ def test_frames_of_an_earlier_process_are_sent_and_counted_apart(tmp_path: Path)
     assert summary.stages["total"].count == summary.stages["spool"].count == 2
 
 
+def test_what_a_process_dropped_before_it_was_killed_the_next_one_tells(tmp_path: Path) -> None:
+    bounds = Bounds(max_frames=2, max_bytes=10**8, max_age_s=1e8)
+    killed = """
+import os, signal, sys
+from pathlib import Path
+from device.spooling.disk_frames import Bounds
+from device.spooling.disk_spool import DiskSpool
+from device.spooling.memory_spool import MemorySpool
+from tests.device.fakes import key_of
+from tests.device.spooling.spools import real
+bounds = Bounds(max_frames=2, max_bytes=10**8, max_age_s=1e8)
+spool = DiskSpool(Path(sys.argv[1]), key_of, bounds, MemorySpool())
+for second in range(5):
+    spool.put(real(second))
+os.kill(os.getpid(), signal.SIGKILL)
+"""
+    environment = {**os.environ, "PYTHONPATH": str(PROJECT)}
+    done = subprocess.run(
+        [sys.executable, "-c", killed, tmp_path], check=False, timeout=60, env=environment
+    )
+    assert done.returncode == -signal.SIGKILL
+    link = LocalLink()
+    Cloud(link)
+    heard = statuses(link)
+    with DiskSpool(tmp_path, key_of, bounds, MemorySpool()) as spool:
+        agent = Agent(settings(), EndlessCamera(), spool, MemoryStore(), link, frames=1)
+        agent.run(threading.Event())
+
+    assert heard[0].counters is not None
+    assert heard[0].counters.dropped == 3
+    assert agent.summary().dropped == 0  # of its own
+
+
 def test_a_disk_in_trouble_is_told_of_in_the_status(tmp_path: Path) -> None:
     (tmp_path / "spool").write_text("in the way")
-    bounds = Bounds(max_frames=100, max_bytes=10**8, max_age_s=3600)
+    bounds = Bounds(max_frames=100, max_bytes=10**8, max_age_s=1e8)
     link = LocalLink()
     Cloud(link)
     heard = statuses(link)

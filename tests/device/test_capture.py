@@ -8,7 +8,7 @@ from device import jpeg
 from device.cameras.camera import Captured
 from device.capture import Capture, Schedule
 from sightline.errors import CameraError
-from tests.device.fakes import EndlessCamera, image, until
+from tests.device.fakes import DEADLINE_S, EndlessCamera, image, until
 
 
 def test_a_schedule_keeps_its_beat() -> None:
@@ -93,6 +93,50 @@ def test_while_paused_frames_are_taken_and_thrown_away_but_for_one_that_is_asked
     capture.pause(False)
     capture.step()
     assert len(kept) == 2
+
+
+class Encoder:
+    """What records a Pi's own camera: it is given none of the frames."""
+
+    each_frame = False
+
+    def frame(self, captured: Captured) -> None:
+        raise AssertionError("its packets come another way")
+
+    def pause(self, paused: bool) -> None:
+        pass
+
+
+def test_a_live_camera_goes_on_while_a_frame_of_its_is_seen_to() -> None:
+    camera, entered, let_on = EndlessCamera(), threading.Event(), threading.Event()
+    kept, skipped = list[Captured](), list[None]()
+
+    def keep(captured: Captured) -> None:
+        entered.set()
+        assert let_on.wait(DEADLINE_S)
+        kept.append(captured)
+
+    capture = Capture(
+        camera,
+        Schedule(0.001),
+        keep,
+        recorder=Encoder(),
+        live=True,
+        on_skipped=lambda: skipped.append(None),
+    )
+    thread = threading.Thread(target=capture.run)
+    thread.start()
+    assert entered.wait(DEADLINE_S)
+    taken = camera.taken
+    until(lambda: camera.taken >= taken + 20)
+    assert (len(kept), len(skipped) >= 15) == (0, True)
+    let_on.set()
+    until(lambda: len(kept) >= 5)
+    capture.stop()
+    thread.join(DEADLINE_S)
+
+    assert not thread.is_alive()
+    assert camera.taken - 1 <= len(kept) + len(skipped) <= camera.taken
 
 
 def test_an_asked_for_frame_does_not_wait_for_the_interval() -> None:

@@ -1,6 +1,7 @@
 """The doctor's judgements that need no cloud."""
 
 import datetime
+import socket
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -14,6 +15,7 @@ from device.doctor.finding import Examination, Finding, fault, not_tried, of_err
 from sightline.errors import CameraError, ConfigError, TransportError
 from sightline.keys import is_frame_of
 from tests.device.fakes import NOON, EndlessCamera, settings
+from tests.device.network.test_portal import answering, redirect
 
 
 @contextmanager
@@ -104,6 +106,19 @@ def test_a_clock_is_judged_by_how_far_it_is_off(off_s: float, state: str, words:
 
     assert found.state == state
     assert words in found.said
+
+
+def test_a_network_that_wants_a_login_is_told_apart_from_a_service_that_is_down() -> None:
+    with socket.create_server(("127.0.0.1", 0)) as refusing:
+        closed = refusing.getsockname()[1]
+    with answering(redirect("http://login.hotel.example/")) as portal:
+        found = surroundings.reach(("127.0.0.1", closed), http_port=portal)
+    down = surroundings.reach(("127.0.0.1", closed), http_port=closed)
+
+    assert (found.state, down.state) == ("fault", "fault")
+    assert "before somebody logs in at http://login.hotel.example/ (a captive portal)" in found.said
+    assert "log in there" in found.mend
+    assert "cannot connect to 127.0.0.1" in down.said
 
 
 def test_a_clock_is_compared_with_the_date_that_is_served() -> None:

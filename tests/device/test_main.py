@@ -97,7 +97,7 @@ def test_a_wrong_number_is_told_what_was_expected(
 
 @pytest.mark.parametrize(
     ("event", "at_the_end"),
-    [("answered", 0), ("rejected", 0), ("dropped", 0), ("given_up", 1), ("unanswered", 1)],
+    [("answered", 0), ("rejected", 0), ("dropped", 0), ("overdue", 0), ("unanswered", 1)],
 )
 def test_a_clip_not_all_answered_is_exit_status_1_but_a_stop_is_0(
     event: Event, at_the_end: int

@@ -8,12 +8,13 @@ from pathlib import Path
 
 import pytest
 
-from device.agent import CAPTURE_S, Agent
+from device.agent import Agent
 from device.cameras.camera import Captured, Pace
 from device.network.local_link import LocalLink
 from device.pulse import Pulses
 from device.spooling.memory_spool import MemorySpool
 from device.watchdog import Systemd, Watchdog
+from device.watching import CAPTURE_S
 from tests.device.fakes import DEADLINE_S, EndlessCamera, MemoryStore, settings, until
 
 

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from device.answers.result_log import ResultLog
+from device.answers.result_log import WAITING, ResultLog
 from device.answers.results import REMEMBERED, Outcome
 from sightline.errors import ConfigError
 from sightline.messages import FrameRejected, encode
@@ -130,12 +130,46 @@ def test_a_disk_that_fails_is_told_of_once_and_it_goes_on_when_it_is_mended(
         log.result(outcome("c"))
         assert "results are not logged" in (log.trouble() or "")
         path.rmdir()
+        log.result(outcome("b", new=False))  # it comes again, and waits only once
         log.result(outcome("d"))
         assert log.trouble() is None
 
-    assert ids(path) == ["d"]
+    assert ids(path) == ["b", "c", "d"]
     assert caplog.text.count("results are not logged") == 1
-    assert "logged again; 2 were not" in caplog.text
+    assert "logged again: 3 that waited, and 0 are lost" in caplog.text
+
+
+def test_only_so_many_wait_for_a_disk_and_what_is_lost_is_counted(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    path = tmp_path / "results.jsonl"
+    with opened(path, max_bytes=10**8) as log:
+        path.unlink()
+        path.mkdir()
+        for i in range(WAITING + 3):
+            log.result(outcome(str(i)))
+        path.rmdir()
+        log.result(outcome("last"))
+
+    assert ids(path) == [*(str(i) for i in range(3, WAITING + 3)), "last"]
+    assert "and 3 are lost" in caplog.text
+
+
+def test_at_the_end_what_waits_is_tried_once_more_and_told_of(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    path = tmp_path / "results.jsonl"
+    with opened(path) as log:
+        path.unlink()
+        path.mkdir()
+        log.result(outcome("a"))
+        path.rmdir()
+    assert ids(path) == ["a"]
+    with opened(path) as log:
+        path.unlink()
+        path.mkdir()
+        log.result(outcome("b"))
+    assert "1 results were not logged: results are not logged: " in caplog.text
 
 
 def test_what_does_not_fit_leaves_no_half_line(tmp_path: Path) -> None:

@@ -314,13 +314,13 @@ def test_a_summary_for_people_names_what_went_wrong() -> None:
     journal = Journal()
     journal.count("captured", 5)
     journal.count("dropped", 2)
-    journal.count("given_up", 1)
+    journal.count("overdue", 1)
     journal.decided("too_small", None)
     journal.decided("known", "Ada Lovelace")
 
     text = "\n".join(summary_lines(journal.summary()))
 
-    assert "5 frames captured, 0 answered, 2 dropped, 1 given up unanswered" in text
+    assert "5 frames captured, 0 answered, 2 dropped, 1 overdue" in text
     assert "2 faces: 1 too small, 1 known" in text
     assert "Ada Lovelace: 1" in text
 
@@ -336,12 +336,12 @@ def test_a_summary_tells_how_long_it_took_in_a_line_and_each_stage_if_asked() ->
     assert [line.split()[0] for line in written[-3:]] == ["captured", "upload", "total"]
 
 
-def test_frames_given_up_are_told_apart_and_are_dropped_ones_in_the_status() -> None:
+def test_frames_that_an_earlier_process_dropped_are_in_the_status_alone() -> None:
     journal = Journal()
     journal.count("dropped", 2)
-    journal.count("given_up", 3)
+    journal.count("dropped_before", 3)
 
-    assert (journal.summary().dropped, journal.summary().given_up) == (2, 3)
+    assert journal.summary().dropped == 2
     assert journal.counters().dropped == 5
 
 

@@ -1,3 +1,6 @@
+import random
+from itertools import pairwise
+
 from device.gate.burst import Burst
 
 
@@ -47,6 +50,23 @@ def test_bursts_begin_an_interval_apart_at_least() -> None:
     assert not best.wants(5.9)
     assert best.wants(5.995)  # a camera's beat is not exact
     assert best.wants(6.0)
+
+
+def test_what_is_given_is_an_interval_apart_when_it_was_taken_and_when_it_is_given() -> None:
+    best = burst(interval_s=0.5, burst_s=0.25)
+    chance, taken, given = random.Random(1), list[float](), list[float]()  # noqa: S311
+    for step in range(1000):
+        at_s = step / 8
+        if best.wants(at_s):
+            best.offer(str(at_s), chance.choice((0.1, 0.5, 0.9, 1.0)), at_s)
+        if (found := best.due(at_s)) is not None:
+            taken.append(float(found))
+            given.append(at_s)
+
+    assert len(given) >= 160  # of 250 that could be
+    assert min(b - a for a, b in pairwise(taken)) >= 0.5
+    assert min(b - a for a, b in pairwise(given)) >= 0.5
+    assert max(b - a for a, b in zip(taken, given, strict=True)) <= 0.25
 
 
 def test_a_burst_is_never_longer_than_the_interval() -> None:

@@ -7,12 +7,14 @@ import pytest
 
 from device.cameras.camera import Captured, Image
 from device.cameras.clip_camera import ClipCamera
+from device.gate.building import face_finder
 from device.gate.faces import FaceCheck
 from device.gate.gate import FaceFinder, Seen
 from device.gate.settings import GateSettings
+from device.settings import CameraSettings
 from infra.gating.scenes import Light, Visit, dimmed, noisy, scene
 from infra.gating.trial import PlayedTime, Trial, attempt, captured, played, usable_faces
-from sightline.faces.detector import Detections, Detector
+from sightline.faces.detector import Detections
 from sightline.faces.image import Frame
 from tests.conftest import DATA
 
@@ -34,8 +36,9 @@ class Timed:
 
 
 @pytest.fixture(scope="module")
-def check() -> FaceCheck:
-    return FaceCheck(Detector(smallest_face_px=40))
+def check() -> FaceFinder:
+    """As an agent builds it by default: it looks for faces from 40 px on, coarsely."""
+    return face_finder(GateSettings(), CameraSettings(source="none"))
 
 
 @pytest.fixture(scope="module")
@@ -45,7 +48,7 @@ def portrait() -> Image:
     return np.asarray(image, np.uint8)
 
 
-def by_faces(frames: Iterator[Captured], check: FaceCheck, **options: object) -> Trial:
+def by_faces(frames: Iterator[Captured], check: FaceFinder, **options: object) -> Trial:
     timed = Timed(check)
     return attempt(
         frames,
@@ -57,15 +60,15 @@ def by_faces(frames: Iterator[Captured], check: FaceCheck, **options: object) ->
     )
 
 
-def test_a_face_is_found_with_its_size_and_sharpness(check: FaceCheck, portrait: Image) -> None:
+def test_a_face_is_found_with_its_size_and_sharpness(check: FaceFinder, portrait: Image) -> None:
     seen = check.look(portrait)
 
     assert seen.faces == 1
-    assert seen.side_px == pytest.approx(184, abs=8)
+    assert seen.side_px == pytest.approx(184, abs=12)
     assert seen.score > 0.5
 
 
-def test_a_blurred_face_and_a_smaller_one_score_less(check: FaceCheck, portrait: Image) -> None:
+def test_a_blurred_face_and_a_smaller_one_score_less(check: FaceFinder, portrait: Image) -> None:
     blurred = np.asarray(cv2.GaussianBlur(portrait, (0, 0), 5), np.uint8)
     small = np.asarray(cv2.resize(portrait, None, fx=0.3, fy=0.3), np.uint8)
 
@@ -85,11 +88,11 @@ def test_a_blurred_face_and_a_smaller_one_score_less(check: FaceCheck, portrait:
     ],
     ids=lambda image: "x".join(map(str, image.shape)),
 )
-def test_there_is_no_face_in_a_plain_picture_of_any_shape(check: FaceCheck, image: Image) -> None:
+def test_there_is_no_face_in_a_plain_picture_of_any_shape(check: FaceFinder, image: Image) -> None:
     assert check.look(image) == Seen(faces=0)
 
 
-def test_a_grey_picture_has_its_face(check: FaceCheck, portrait: Image) -> None:
+def test_a_grey_picture_has_its_face(check: FaceFinder, portrait: Image) -> None:
     assert check.look(np.asarray(cv2.cvtColor(portrait, cv2.COLOR_BGR2GRAY), np.uint8)).faces == 1
 
 
@@ -121,15 +124,19 @@ def test_landmarks_all_at_one_place_do_no_harm(portrait: Image) -> None:
     assert FaceCheck(Odd()).look(portrait).faces == 1
 
 
-def test_nothing_passes_of_an_empty_room_whose_light_is_switched(check: FaceCheck) -> None:
+def test_nothing_passes_of_an_empty_room_whose_light_is_switched(check: FaceFinder) -> None:
     light = Light(drift=0.02, switched_s=(8, 16))
     shown = scene(24, noise=6, light=light, fps=5)
 
     assert by_faces((captured(each.image, each.at_s) for each in shown), check).sent == []
 
 
-def test_who_walks_in_stands_still_and_leaves_is_not_missed(check: FaceCheck) -> None:
-    shown = list(scene(40, visit=Visit(from_s=8, stands_s=20), fps=5))
+@pytest.mark.parametrize("face_px", [40, 60])
+def test_who_walks_in_stands_still_for_a_minute_and_leaves_is_not_missed(
+    check: FaceFinder, face_px: float
+) -> None:
+    visit = Visit(from_s=8, stands_s=60, face_px=face_px)
+    shown = list(scene(visit.until_s + 8, visit=visit, fps=5))
     somebody = {each.at_s: int(each.somebody) for each in shown}
     trial = by_faces(
         (captured(each.image, each.at_s) for each in shown),
@@ -138,7 +145,7 @@ def test_who_walks_in_stands_still_and_leaves_is_not_missed(check: FaceCheck) ->
     )
 
     there = [look for look in trial.looks if look.usable]
-    assert len(there) > 100
+    assert len(there) > 300
     assert len(trial.missed()) <= 0.01 * len(there)
     assert all(look.usable or look.verdict.faces for look in trial.sent)
     first_s = there[0].at_s
@@ -149,7 +156,7 @@ def test_who_walks_in_stands_still_and_leaves_is_not_missed(check: FaceCheck) ->
 @pytest.mark.parametrize("worse", ["as it is", "dimmed", "noisy"])
 @pytest.mark.parametrize("clip", ["hamilton.mp4", "office-people.mp4"])
 def test_of_a_clip_no_usable_face_is_missed(
-    clip: str, worse: str, check: FaceCheck, photographs: Path
+    clip: str, worse: str, check: FaceFinder, photographs: Path
 ) -> None:
     random = np.random.default_rng(0)
     pace = PlayedTime(0.2)

@@ -6,6 +6,7 @@ from device.cameras.camera import Captured
 from device.gate.gate import Gate
 from device.gate.gatekeeper import Chosen, Gatekeeper
 from device.gate.settings import FaceSettings, GateSettings
+from device.settings import FrameSettings
 from tests.device.gate.scenery import Room, ToldFinder
 
 
@@ -36,6 +37,22 @@ def test_at_most_one_frame_an_interval_is_sent() -> None:
 
     assert len(found) >= 8
     assert all(b - a >= 0.49 for a, b in pairwise(found))
+
+
+def test_at_the_defaults_what_is_sent_is_an_interval_apart_by_when_it_is_sent() -> None:
+    settings, finder = GateSettings(), ToldFinder(faces=1, cost_s=0.0)
+    interval_s = FrameSettings().interval_s
+    keeping = keeper(finder, interval_s=interval_s, burst_s=settings.burst_s, settings=settings)
+    sent_s, taken = list[float](), list[Chosen]()
+    for number, frame in enumerate(Room().walking(0, 20)):
+        finder.score = (0.2, 0.9, 0.4, 1.0)[number % 4]
+        found = keeping.offer(frame)
+        sent_s += [frame.captured_s] * len(found)
+        taken += found
+
+    assert len(sent_s) >= 25
+    assert min(b - a for a, b in pairwise(sent_s)) >= 0.49
+    assert min(b - a for a, b in pairwise(times(taken))) >= 0.49
 
 
 def test_the_best_of_a_burst_is_sent_rather_than_the_first() -> None:

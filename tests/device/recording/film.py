@@ -13,10 +13,11 @@ import numpy as np
 
 from device.cameras.camera import Captured, Image
 from device.recording.av_writer import AvWriter
+from device.recording.planes import Planes, unit
 from device.recording.recorder import Recorder
 from device.recording.ring import Ring
 from device.recording.settings import RecordingSettings
-from device.recording.writer import Unit, unit
+from device.recording.writer import Unit
 from tests.device.fakes import NOON
 
 BITS, BLOCK = 16, 16  # a block of 16 x 16 pixels, black or white, a bit
@@ -46,15 +47,15 @@ def filmed(number: int, *, fps: float = 10.0, image: Image | None = None) -> Cap
     )
 
 
-def frame(number: int, *, fps: float = 10.0, image: Image | None = None) -> Unit[Image]:
-    return unit(filmed(number, fps=fps, image=image))
+def frame(number: int, *, fps: float = 10.0, image: Image | None = None) -> Unit[Planes]:
+    return unit(filmed(number, fps=fps, image=image), within=(1280, 720))
 
 
-def open_av(path: Path, first: Unit[Image]) -> AvWriter:
-    return AvWriter(path, first, SETTINGS, within=(1280, 720))
+def open_av(path: Path, first: Unit[Planes]) -> AvWriter:
+    return AvWriter(path, first, SETTINGS)
 
 
-def recorder(ring: Ring, opener: Callable[..., Any] = open_av, **options: Any) -> Recorder[Image]:
+def recorder(ring: Ring, opener: Callable[..., Any] = open_av, **options: Any) -> Recorder[Planes]:
     return Recorder(ring, opener, **{"segment_s": 0.5, **options})
 
 

@@ -1,6 +1,7 @@
 """The recorder, with the encoder that ships or one that is slow or fails as told."""
 
 import errno
+import functools
 import threading
 from collections import Counter
 from pathlib import Path
@@ -8,8 +9,8 @@ from typing import Any
 
 import pytest
 
-from device.cameras.camera import Image
 from device.recording.pi_writer import PiWriter
+from device.recording.planes import Planes
 from device.recording.recorder import Recorder
 from device.recording.ring import Ring
 from device.recording.segments import GAP_S
@@ -30,10 +31,12 @@ from tests.device.recording.film import (
 class Running:
     """A recorder in a thread of its own, and what it counts."""
 
-    def __init__(self, folder: Path, opener: Any = open_av, **options: Any) -> None:
-        self.ring = Ring(folder, max_bytes=10**9)
+    def __init__(
+        self, folder: Path, opener: Any = open_av, *, ring: Ring | None = None, **options: Any
+    ) -> None:
+        self.ring = ring or Ring(folder, max_bytes=10**9)
         self.counts: Counter[str] = Counter()
-        self.recorder: Recorder[Image] = recorder(
+        self.recorder: Recorder[Planes] = recorder(
             self.ring,
             opener,
             count=lambda event, times: self.counts.update({event: times}),
@@ -106,8 +109,10 @@ class Disk:
 
 
 def test_no_frame_is_lost_between_600_segments(tmp_path: Path) -> None:
-    running = Running(tmp_path, queue_bytes=10**9)  # frames come faster than a camera's
-    for number in range(3000):
+    running = Running(tmp_path)  # with the queue that an agent has
+    written = running.counts
+    for number in range(3000):  # as from a camera: no faster than they are written in the long run
+        until(functools.partial(lambda after: written["recorded"] >= after, number - 10))
         running.offer(frame(number))
     running.end(6 * DEADLINE_S)
 
@@ -219,10 +224,22 @@ def test_on_a_full_disk_recording_pauses_and_goes_on_by_itself(
     assert [path.suffix for path in tmp_path.iterdir() if path.suffix == ".part"] == []
 
 
+class SlowRing(Ring):
+    """On a card that takes long to sync."""
+
+    def __init__(self, folder: Path) -> None:
+        super().__init__(folder, max_bytes=10**9)
+        self.syncing, self.synced = threading.Event(), threading.Event()
+
+    def finish(self, segment_id: str) -> None:
+        self.syncing.set()
+        assert self.synced.wait(DEADLINE_S)
+        super().finish(segment_id)
+
+
 def test_a_card_that_takes_long_to_sync_holds_up_no_frame_of_the_next_segment(
     tmp_path: Path,
 ) -> None:
-    synced, syncing = threading.Event(), threading.Event()
     written: list[float] = []
 
     class Writer:
@@ -234,22 +251,40 @@ def test_a_card_that_takes_long_to_sync_holds_up_no_frame_of_the_next_segment(
             self._writer.write(unit)
 
         def close(self, until_s: float | None) -> None:
-            syncing.set()
-            assert synced.wait(DEADLINE_S)
             self._writer.close(until_s)
 
         def discard(self) -> None:
             self._writer.discard()
 
-    running = Running(tmp_path, Writer)
+    ring = SlowRing(tmp_path)
+    running = Running(tmp_path, Writer, ring=ring)
     running.offer(*(frame(number) for number in range(12)))
-    assert syncing.wait(DEADLINE_S)
-    until(lambda: len(written) == 12)  # of three segments, though the first is not closed
+    assert ring.syncing.wait(DEADLINE_S)
+    until(lambda: len(written) == 12)  # of three segments, though the first is not synced
     assert running.ring.ids() == ()
-    synced.set()
+    ring.synced.set()
     running.end()
 
     assert numbers(running.ring) == list(range(12))
+
+
+def test_a_segment_that_cannot_be_finished_is_lost_and_the_next_one_is_tried_later(
+    tmp_path: Path,
+) -> None:
+    class Failing(Held):
+        def close(self, until_s: float | None) -> None:
+            raise OSError(errno.EIO, "Input/output error")
+
+    held, now = Failing(), [0.0]
+    held.let_on.set()
+    running = Running(tmp_path, held, retry_s=10, clock=lambda: now[0])
+    running.offer(*(frame(number) for number in range(7)))
+    until(lambda: running.counts["unrecorded"] == 7)
+    running.end()
+
+    assert "Input/output error" in (running.recorder.trouble or "")
+    assert running.counts["segments"] == 0
+    assert [path.suffix for path in tmp_path.iterdir() if path.suffix == ".part"] == []
 
 
 def test_a_segment_that_gets_no_more_frames_is_finished(tmp_path: Path) -> None:
@@ -359,6 +394,14 @@ def test_a_frame_whose_packet_does_not_come_is_not_waited_for_for_long(tmp_path:
 
     found = running.recorder.place(BEGUN_S + 1000)
 
+    def ask() -> None:  # for longer than the deadline, were each waited for
+        for number in range(1000):
+            running.recorder.place(BEGUN_S + 1000 + number)
+
+    thread = threading.Thread(target=ask, daemon=True)
+    thread.start()
+    thread.join(DEADLINE_S)
+    assert not thread.is_alive()
     running.end()
     assert found
     assert (found.id, found.offset_ms) == (running.ring.ids()[0], 1_000_000)

@@ -3,6 +3,7 @@ import shutil
 import signal
 import subprocess
 import sys
+from datetime import timedelta
 from pathlib import Path
 
 import pytest
@@ -28,7 +29,7 @@ def finish(ring: Ring, second: int, size: int = 100) -> str:
 
 def test_segments_are_given_oldest_first_and_stay_until_they_are_removed(tmp_path: Path) -> None:
     ring = Ring(tmp_path, max_bytes=1000)
-    second, first = finish(ring, 2), finish(ring, 1)
+    first, second = finish(ring, 2), finish(ring, 1)  # the clock was set back meanwhile
 
     assert ring.take(0) == first
     assert ring.take(0) is None  # one at a time
@@ -48,6 +49,36 @@ def test_the_oldest_go_for_newer_ones_and_are_counted(tmp_path: Path) -> None:
     assert list(ring.ids()) == ids[3:]
     assert sum(dropped) == 3
     assert {each.stem for each in tmp_path.glob("*.mp4")} == set(ids[3:])
+
+
+@pytest.mark.parametrize("restarted", [False, True])
+def test_a_clock_that_was_a_month_ahead_and_is_set_back_changes_no_order(
+    tmp_path: Path, restarted: bool
+) -> None:
+    now = [NOON]
+
+    def opened() -> Ring:
+        return Ring(tmp_path, max_bytes=350, now=lambda: now[0])
+
+    def add(ring: Ring, day: int) -> str:
+        now[0] = NOON + timedelta(days=day)
+        segment_id = new_frame_id(now[0])
+        ring.begin(segment_id).write_bytes(b"v" * 100)
+        ring.finish(segment_id)
+        return segment_id
+
+    ring = opened()
+    added = [add(ring, day) for day in (30, 30, 30, 0, 0)]
+    assert list(ring.ids()) == added[2:]
+    if restarted:
+        ring.close()
+        ring = opened()
+        ring.open()
+    assert list(ring.ids()) == added[2:]
+    added += [add(ring, 1), add(ring, 1)]
+
+    assert list(ring.ids()) == added[4:]  # the newest stay, and the oldest is uploaded first
+    assert ring.take(0) == added[4]
 
 
 def test_one_that_is_being_uploaded_is_not_removed_for_another(tmp_path: Path) -> None:

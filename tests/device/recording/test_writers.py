@@ -122,7 +122,7 @@ def test_colours_are_as_the_camera_gave_them(tmp_path: Path) -> None:
         colours[:, column * 32 : (column + 1) * 32] = colour
     settings = RecordingSettings(crf=12)
     first = frame(0, image=colours)
-    writer = AvWriter(tmp_path / "a.mp4", first, settings, within=(1280, 720))
+    writer = AvWriter(tmp_path / "a.mp4", first, settings)
     writer.write(first)
     writer.close(None)
 

@@ -7,7 +7,7 @@ from datetime import timedelta
 import pytest
 
 from device.network.local_link import LocalLink
-from device.remote.commands import ANSWERS, Commands
+from device.remote.commands import ANSWERS, HELD_S, Commands
 from sightline.messages import Command, CommandAnswer, encode
 from sightline.topics import topic
 from tests.device.fakes import NOON, until
@@ -27,8 +27,15 @@ class Steered:
 class Rig:
     def __init__(self) -> None:
         self.link, self.capture, self.changes = LocalLink(), Steered(), 0
+        self.clock_is_set, self.clock_s = True, 100.0
         self.commands = Commands(
-            "front-door", self.capture, self._changed, gap_s=0, now=lambda: NOON
+            "front-door",
+            self.capture,
+            self._changed,
+            gap_s=0,
+            now=lambda: NOON,
+            clock_is_set=lambda: self.clock_is_set,
+            clock=lambda: self.clock_s,
         )
         self.commands.listen(self.link)
 
@@ -147,3 +154,37 @@ def test_commands_are_obeyed_in_their_own_thread() -> None:
     stop.set()
     thread.join(10)
     assert not thread.is_alive()
+
+
+def test_while_the_clock_is_not_set_what_could_have_expired_waits_for_it_in_its_turn() -> None:
+    rig = Rig()
+    rig.clock_is_set = False
+    rig.order(Command(command="capture"))
+    rig.order(Command(command="pause", expires_at=NOON - timedelta(hours=1)))
+    rig.order(Command(command="identify-yourself", expires_at=NOON + timedelta(hours=1)))
+    rig.order(Command(command="resume"))
+    assert said(rig.work()) == [("capture", "done")]
+    rig.clock_s += HELD_S - 1
+    assert said(rig.work()) == [("capture", "done")]
+    rig.clock_is_set = True
+
+    assert said(rig.work())[1:] == [
+        ("pause", "expired"),
+        ("identify-yourself", "done"),
+        ("resume", "done"),
+    ]
+    assert rig.capture.did == ["capture", "resume"]
+
+
+def test_a_clock_that_is_not_set_for_long_has_what_could_have_expired_refused() -> None:
+    rig = Rig()
+    rig.clock_is_set = False
+    rig.order(Command(command="pause", expires_at=NOON + timedelta(hours=1)))
+    rig.order(Command(command="resume"))
+    rig.clock_s += HELD_S
+
+    refused, resumed = rig.work()
+
+    assert (refused.outcome, resumed.outcome) == ("refused", "done")
+    assert refused.detail == "whether it has expired is not known: this clock is not set"
+    assert rig.capture.did == ["resume"]

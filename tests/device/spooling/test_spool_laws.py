@@ -156,15 +156,30 @@ def test_frames_that_wait_too_long_are_dropped_and_told_of_once(spool: Spool, cl
     assert spool.take(0) == new
 
 
-def test_a_frame_that_is_given_up_is_forgotten_whether_it_waits_or_not(spool: Spool) -> None:
-    waiting, taken = spooled(1), spooled(2)
-    spool.put(waiting)
-    spool.put(taken)
+def test_a_frame_that_rests_is_not_taken_until_it_has_and_is_dropped_like_any_other(
+    spool: Spool, clock: Clock
+) -> None:
+    older, newer = spooled(1), spooled(2)
+    spool.put(older)
+    spool.put(newer)
     spool.take(0)
-    for frame in (waiting, taken):
-        spool.give_up(frame.frame_id)
+    spool.rest(newer.frame_id, clock.now_s + 30)
+    spool.rest("nobody", clock.now_s + 30)
 
-    assert (spool.depth(), spool.take(0), spool.sweep()) == (0, None, ())
+    assert spool.take(0) == older
+    assert (spool.take(0), spool.depth()) == (None, 2)
+    clock.now_s += 30
+    assert spool.take(0) == newer
+    spool.rest(newer.frame_id, clock.now_s + 30)
+    assert spool.take(0) is None
+    spool.wake()
+    assert spool.take(0) == newer
+    spool.rest(newer.frame_id, clock.now_s + 30)
+    spool.release(older.frame_id)
+    dropped = [each for second in range(3, 6) for each in spool.put(spooled(second))]
+    assert newer.frame_id in dropped
+    clock.now_s += 30
+    assert newer.frame_id not in {each.frame_id for each in iter(lambda: spool.take(0), None)}
 
 
 def test_a_mark_gives_the_frame_as_it_is_now(spool: Spool) -> None:

@@ -1,0 +1,102 @@
+"""The program where the cloud refuses it: run by systemd it goes on, at a terminal it ends."""
+
+import dataclasses
+import json
+import socket
+import threading
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from device.__main__ import run
+from device.arguments import read
+from device.network.iot_link import IotLink
+from device.pulse import Pulses
+from device.settings import CameraSettings, FrameSettings, Settings, StorageSettings
+from device.spooling.settings import SpoolSettings
+from device.watchdog import Systemd, Watchdog
+from sightline.errors import ConfigError
+from tests.device.authority import Authority, answer, settings_of, tls_server
+from tests.device.fakes import DEADLINE_S, settings, write_clip
+
+REFUSAL = json.dumps({"message": "Access Denied"}).encode()
+
+
+@pytest.fixture
+def refused(tmp_path: Path) -> Iterator[Settings]:
+    """A device whose certificate gives no credentials, and whose broker is not whom it trusts."""
+    ours, theirs = Authority(tmp_path, "ours"), Authority(tmp_path, "theirs")
+    device = ours.issue("device")
+    write_clip(tmp_path / "clip.mp4", 20)
+    provider = ours.issue("provider", address="127.0.0.1")
+    broker = theirs.issue("broker", address="127.0.0.1")
+    with (
+        tls_server(provider, ours.ca, answer(403, REFUSAL)) as credentials,
+        tls_server(broker, ours.ca) as mqtt,
+    ):
+        yield dataclasses.replace(
+            settings(),
+            iot=settings_of(device, port=mqtt),
+            storage=StorageSettings(
+                region="us-east-1",
+                bucket="media",
+                credentials_endpoint=f"127.0.0.1:{credentials}",
+                role_alias="sightline-device",
+            ),
+            camera=CameraSettings(source=str(tmp_path / "clip.mp4"), loop=True),
+            frames=FrameSettings(interval_s=0.05),
+            spool=SpoolSettings(folder=tmp_path / "spool"),
+        )
+
+
+def test_run_by_systemd_it_goes_on_taking_frames_and_says_what_is_refused(
+    refused: Settings, tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as listener:
+        listener.bind(str(tmp_path / "notify"))
+        listener.settimeout(DEADLINE_S)
+        stop = threading.Event()
+        systemd = Systemd({"NOTIFY_SOCKET": str(tmp_path / "notify"), "WATCHDOG_USEC": "60000"})
+        with Watchdog(systemd, Pulses()) as watchdog:
+            arguments = read([], None)
+            thread = threading.Thread(target=run, args=(refused, arguments, stop, watchdog))
+            thread.start()
+            said = ""
+            while "frames are not stored" not in said:  # by the next word they all are tried
+                said = listener.recv(4096).decode()
+            stop.set()
+            thread.join(3 * DEADLINE_S)
+            assert not thread.is_alive()
+
+    assert "not from the authority in" in said  # the link's own trouble
+    assert "gives thing front-door no credentials" in said
+    assert "is its certificate active (not revoked)" in said
+    captured = len(list((tmp_path / "spool" / "frames").iterdir()))
+    assert captured > 0
+    assert f"{captured} frames were left unanswered" in caplog.text
+    warned = [each.message for each in caplog.records if each.levelname == "WARNING"]
+    assert len([each for each in warned if "not from the authority in" in each]) == 1
+
+
+def test_at_a_terminal_it_ends_with_what_is_to_be_mended(refused: Settings) -> None:
+    with (
+        Watchdog(Systemd({}), Pulses()) as watchdog,
+        pytest.raises(ConfigError, match="gives thing front-door no credentials"),
+    ):
+        run(refused, read([], None), threading.Event(), watchdog)
+
+
+def test_a_broker_that_is_refused_ends_a_link_only_where_somebody_sees_it(
+    refused: Settings,
+) -> None:
+    from device.network import identity
+
+    who = identity.load(refused.iot)
+    with (
+        pytest.raises(ConfigError, match="not from the authority in"),
+        IotLink(refused.iot, who, "front-door"),
+    ):
+        raise AssertionError("it went on")
+    with IotLink(refused.iot, who, "front-door", unattended=True) as link:
+        assert "not from the authority in" in (link.trouble() or "")
