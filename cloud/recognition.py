@@ -17,7 +17,8 @@ import numpy as np
 from cloud.answer import fit, recognized_faces
 from cloud.gallery import GalleryCache
 from cloud.intake import Reference, echo_key
-from cloud.metrics import REJECTED, REPEAT, Metrics, NoMetrics, of_result
+from cloud.metrics import Metrics, NoMetrics
+from cloud.noting import note
 from cloud.seeing import EngineFacts, Recognizer
 from cloud.sightings import Sighting, Sightings
 from cloud.stopwatch import Stopwatch
@@ -31,8 +32,6 @@ log = logging.getLogger(__name__)
 # S3 is strongly consistent, and a device stores a frame before it sends the reference, so a missing
 # object is hardly ever late. Lambda's own retries would wait for minutes, and the answer with them.
 MISSING_RETRIES_S = (0.2, 0.5)
-
-RECOGNIZING = ("decode", "detect", "embed")  # the stages that the metric Recognize sums up
 
 NO_FRAME = "frames/none"  # no device's: asked for only to open the connection
 
@@ -131,10 +130,10 @@ class Recognition:
                 reference, "internal", "the function is set up wrongly; its log says how to mend it"
             )
             self._ports.results.publish(answer)
-            self._note(reference, answer)
+            note(reference, answer, metrics=self._ports.metrics, now=self._now)
             raise
         self._ports.results.publish(answer)
-        self._note(reference, answer)
+        note(reference, answer, metrics=self._ports.metrics, now=self._now)
 
     def answer(
         self, reference: Reference, *, look_back: bool = True
@@ -153,7 +152,7 @@ class Recognition:
             ModelError: A network is missing.
         """
         answer = self._answer(reference, look_back=look_back)
-        self._note(reference, answer)
+        note(reference, answer, metrics=self._ports.metrics, now=self._now)
         return answer
 
     def warm_up(self) -> None:
@@ -274,26 +273,6 @@ class Recognition:
             )
         return picture
 
-    def _note(self, reference: Reference, answer: FrameRecognized | FrameRejected) -> None:
-        """Log and count an answer."""
-        captured = reference.captured
-        if isinstance(answer, FrameRejected):
-            said = "frame %s of %s rejected, %s: %s"
-            log.warning(said, captured.frame_id, reference.device, answer.reason, answer.detail)
-            self._ports.metrics.write(REJECTED)
-        elif answer.repeat:
-            log.info("frame %s of %s answered again", answer.frame_id, answer.device)
-            self._ports.metrics.write(REPEAT)
-        else:
-            log.info("%s", _summary(answer))
-            values = of_result(
-                answer,
-                recognize_ms=round(sum(answer.timings_ms[stage] for stage in RECOGNIZING), 1),
-                captured_at=captured.captured_at,
-                now=self._now(),
-            )
-            self._ports.metrics.write(values)
-
 
 def _rejection(reference: Reference, reason: RejectedReason, detail: str) -> FrameRejected:
     return FrameRejected(
@@ -303,10 +282,3 @@ def _rejection(reference: Reference, reason: RejectedReason, detail: str) -> Fra
         detail=detail,
         key=echo_key(reference.captured.key),
     )
-
-
-def _summary(result: FrameRecognized) -> str:
-    decisions = [face.decision for face in result.faces]
-    counted = ", ".join(f"{decisions.count(d)} {d}" for d in sorted(set(decisions))) or "no face"
-    timings = " ".join(f"{name}={ms:.0f}" for name, ms in result.timings_ms.items())
-    return f"frame {result.frame_id} of {result.device}: {counted}; ms: {timings}"

@@ -24,12 +24,15 @@ if TYPE_CHECKING:  # imported where it is built: the networks' libraries come wi
 
 log = logging.getLogger(__name__)
 
+# Nobody waits for one still of a video: that much later who was added is known, and forgotten.
+GALLERY_FRESH_FOR_S = 2.0
+
 
 class Server(Protocol):
     """The work itself; `cloud.videos.serving.Serving` does it for real."""
 
-    def serve(self, chunk: Chunk) -> None:
-        """Answer the stills of *chunk*."""
+    def serve(self, chunk: Chunk, *, again: bool) -> None:
+        """Answer the stills of *chunk*; *again*: the queue has given it before."""
         ...
 
 
@@ -40,23 +43,27 @@ def handler(event: Mapping[str, Any], _context: object) -> None:
 
 def handle(event: Mapping[str, Any], server: Callable[[], Server]) -> None:
     """Check *event* and pass it on; an error that a retry may mend is left to rise."""
-    for body in _bodies(event):
+    for body, again in _bodies(event):
         try:
             chunk = decode(body)
         except MessageError as err:
             # Raising would have the queue give the same again.
             log.error("dropped a message that is no chunk: %s", err)
             continue
-        server().serve(chunk)
+        server().serve(chunk, again=again)
 
 
-def _bodies(event: Mapping[str, Any]) -> list[str]:
+def _bodies(event: Mapping[str, Any]) -> list[tuple[str, bool]]:
+    """Read each message's body, and whether the queue has given it before."""
     try:
-        bodies = [record["body"] for record in event["Records"]]
-    except (KeyError, TypeError) as err:
+        messages = [
+            (record["body"], record.get("attributes", {}).get("ApproximateReceiveCount") != "1")
+            for record in event["Records"]
+        ]
+    except (AttributeError, KeyError, TypeError) as err:
         log.error("dropped an event that is not the queue's: %r", err)
         return []
-    return [body for body in bodies if isinstance(body, str)]
+    return [(body, again) for body, again in messages if isinstance(body, str)]
 
 
 class _Nobody:
@@ -88,6 +95,7 @@ def _recognition() -> "Recognition":
         metrics=NoMetrics(),
         # The split function alone may write to the queue, and a chunk holds its own stills only.
         owns=lambda _device, _key: True,
+        gallery_fresh_for_s=GALLERY_FRESH_FOR_S,
     )
 
 

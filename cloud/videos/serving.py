@@ -36,8 +36,12 @@ _MAX_DETAIL = 200
 class Answerer(Protocol):
     """The recognition itself; `cloud.recognition.Recognition` does it for real."""
 
-    def answer(self, reference: Reference) -> FrameRecognized | FrameRejected:
+    def answer(
+        self, reference: Reference, *, look_back: bool = True
+    ) -> FrameRecognized | FrameRejected:
         """Answer *reference*, and keep the answer; the same one if it was asked before.
+
+        Without *look_back* that is found out last, which spares a request if it was not.
 
         Raises:
             TransportError: A service did not answer; try again.
@@ -71,8 +75,12 @@ class Serving:
         self._ports = ports
         self._now = now
 
-    def serve(self, chunk: Chunk) -> None:
+    def serve(self, chunk: Chunk, *, again: bool = True) -> None:
         """Answer the stills of *chunk*; whoever does the last one writes the outputs.
+
+        Args:
+            chunk: What the queue gave.
+            again: It may have been given before, so that some stills may have their answer.
 
         Raises:
             TransportError: A service did not answer; try again.
@@ -88,7 +96,8 @@ class Serving:
             return
         try:
             if video.chosen is None:  # else one is found, and the others' stills may be gone
-                video = self._mark(video, chunk, self._answer(chunk, first=video.wants_first))
+                served = self._answer(chunk, first=video.wants_first, again=again)
+                video = self._mark(video, chunk, served)
             if video.wants_first and video.chunks is None and video.chunks_sent <= chunk.chunk:
                 self._ports.splitters.go_on(
                     Continuation(video=video.name, job=video.job, chunks=chunk.chunk)
@@ -99,12 +108,11 @@ class Serving:
         if video.is_whole:
             self._ports.finishing.settle(video)
 
-    def _answer(self, chunk: Chunk, *, first: bool) -> _Served:
+    def _answer(self, chunk: Chunk, *, first: bool, again: bool) -> _Served:
         rejections: list[Rejection] = []
         for done, captured in enumerate(chunk.frames, start=1):
-            answer = self._ports.recognition.answer(
-                Reference(device=chunk.device, captured=captured, received_at=self._now())
-            )
+            reference = Reference(device=chunk.device, captured=captured, received_at=self._now())
+            answer = self._ports.recognition.answer(reference, look_back=again)
             if isinstance(answer, FrameRejected):
                 rejections.append(_rejection(captured, answer))
             elif first and is_judged(answer):

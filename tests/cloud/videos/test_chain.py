@@ -530,18 +530,21 @@ def test_nothing_of_a_face_is_in_the_log(caplog: pytest.LogCaptureFixture) -> No
     assert not any(said in caplog.text for said in ("Ada", "distance", "1803", "who"))
 
 
-def test_a_still_costs_three_requests_and_a_chunk_four() -> None:
+@pytest.mark.parametrize(("again", "finds"), [(False, 0), (True, 10)])
+def test_a_still_costs_two_requests_and_one_more_if_it_was_given_before(
+    again: bool, finds: int
+) -> None:
     world = World()
     world.upload("a.mp4", film(*[["Ada"]] * 20))
     world.split(world.events.pop())
     calls: list[str] = []
     world.hook = lambda what: calls.append(what) if what.startswith("before") else None
 
-    world.serving.serve(world.chunks.waiting.popleft())
+    world.serving.serve(world.chunks.waiting.popleft(), again=again)
 
     assert sorted(set(calls)) == ["before find", "before get", "before keep", "before write"]
     assert (calls.count("before get"), calls.count("before keep")) == (10, 10)
-    assert calls.count("before find") == 10 + 2  # is it still wanted; and how far is it
+    assert calls.count("before find") == finds + 2  # is it still wanted; and how far is it
     assert calls.count("before write") == 1
 
 

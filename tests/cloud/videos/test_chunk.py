@@ -78,10 +78,10 @@ def test_a_still_without_its_place_in_the_film_is_refused() -> None:
 
 class Served:
     def __init__(self) -> None:
-        self.chunks: list[Chunk] = []
+        self.chunks: list[tuple[str, bool]] = []
 
-    def serve(self, chunk: Chunk) -> None:
-        self.chunks.append(chunk)
+    def serve(self, chunk: Chunk, *, again: bool) -> None:
+        self.chunks.append((chunk.video, again))
 
 
 def test_the_function_serves_each_message_and_drops_what_is_none() -> None:
@@ -95,11 +95,15 @@ def test_the_function_serves_each_message_and_drops_what_is_none() -> None:
         encode(a_chunk("b")),
     ]
 
-    handle({"Records": [{"body": body} for body in bodies]}, lambda: served)
+    records: list[Any] = [{"body": body} for body in bodies]
+    records[0]["attributes"] = {"ApproximateReceiveCount": "1"}
+    records[-1]["attributes"] = {"ApproximateReceiveCount": "2"}
+
+    handle({"Records": records}, lambda: served)
     handle({"Records": [{}]}, lambda: served)
     handle({}, lambda: served)
 
-    assert [chunk.video for chunk in served.chunks] == ["a", "b"]
+    assert served.chunks == [("a", False), ("b", True)]
 
 
 def test_a_continuation_is_read_as_it_was_written() -> None:

@@ -114,11 +114,14 @@ class FakeRecognition:
         self._stage, self._sightings, self._clock = stage, sightings, clock
         self.looked_at = 0
 
-    def answer(self, reference: Reference) -> FrameRecognized | FrameRejected:
+    def answer(
+        self, reference: Reference, *, look_back: bool = True
+    ) -> FrameRecognized | FrameRejected:
         captured = reference.captured
-        before = self._sightings.find(reference.device, captured.frame_id)
-        if before is not None:
-            return before
+        if look_back:
+            before = self._sightings.find(reference.device, captured.frame_id)
+            if before is not None:
+                return before
         try:
             data = self._stage.get(captured.key)
         except MissingError:
