@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Iterable, Mapping
 
-from infra.bench import gate, recording, spool
+from infra.bench import agent, gate, instructions, recording, spool
 from infra.bench.gate import Figure
 
 COLUMNS = ("part", "figure", "measured", "to reach", "")
@@ -12,7 +12,9 @@ Say = Callable[[str], None]
 PARTS: Mapping[str, Callable[[Say], list[Figure]]] = {
     "spool": spool.figures,
     "gate": gate.figures,
+    "instructions": instructions.figures,
     "recording": recording.figures,
+    "agent": agent.figures,
 }
 
 

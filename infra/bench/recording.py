@@ -19,18 +19,22 @@ from device import jpeg
 from device.cameras.camera import Captured, Image, Pace
 from device.capture import Capture, Schedule
 from device.clock import utc_now
+from device.gate.building import face_finder
 from device.gate.gate import Gate
 from device.gate.gatekeeper import Gatekeeper
 from device.gate.settings import GateSettings
 from device.recording.av_writer import AvWriter
+from device.recording.planes import Planes, unit
 from device.recording.recorder import Recorder
 from device.recording.recording import Recording
 from device.recording.ring import Ring
 from device.recording.segment_store import SegmentFolder
 from device.recording.settings import RecordingSettings
 from device.recording.uploads import SegmentUploads
-from device.recording.writer import unit
+from device.settings import CameraSettings
 from infra.bench.gate import Figure
+from infra.bench.spool import spool_in, spooled
+from infra.gating import scenes
 
 FPS, SECONDS = 25.0, 20.0
 ENCODED = 100
@@ -80,8 +84,8 @@ def figures(say: Callable[[str], None] = lambda _: None) -> list[Figure]:
     images = scene()
     say(f"recording: {ENCODED} frames of {_SIZE[0]}×{_SIZE[1]}")
     costs = list(_costs(images))
-    say(f"recording: {SECONDS:g} s with gate, JPEG, encoder and upload at once")
-    return [*costs, *jitter(images)]
+    say(f"recording: {SECONDS:g} s with face check, JPEG, spool, encoder and upload at once")
+    return [*costs, *jitter(visited())]
 
 
 def scene() -> list[Image]:
@@ -98,18 +102,31 @@ def scene() -> list[Image]:
     return images
 
 
+def visited() -> list[Image]:
+    """Frames with somebody in them, who walks: what the face check has most to do with. B, G, R."""
+    filmed = scenes.scene(10, visit=scenes.Visit(from_s=0, stands_s=4, face_px=80))
+    there = [each.image for each in filmed if each.somebody]
+    return [np.asarray(cv2.resize(each, _SIZE), np.uint8) for each in there[:_SCENES]]
+
+
 def jitter(images: list[Image], *, fps: float = FPS, seconds: float = SECONDS) -> list[Figure]:
-    """Record a camera while gate, JPEG and upload are at work, and see how frames are fetched."""
+    """Record a camera while all else is at work, and see how frames are fetched."""
     counts: Counter[str] = Counter()
     camera = SteadyCamera(images, fps=fps, seconds=seconds)
-    keeper = Gatekeeper(Gate(GateSettings(), None), interval_s=0.5, burst_s=0.3)
+    wanted = GateSettings(mode="faces")
+    finder = face_finder(wanted, CameraSettings(source="none"))
+    keeper = Gatekeeper(Gate(wanted, finder), interval_s=0.5, burst_s=0.3)
 
-    def recognise(captured: Captured) -> bool:
-        keeper.offer(captured)
-        jpeg.encode(captured.image, 85)  # each, as if each passed: full load
-        return True
+    with _folder() as folder, _recording(counts) as recording, spool_in(folder) as spool:
 
-    with _recording(counts) as recording:
+        def recognise(captured: Captured) -> bool:
+            keeper.offer(captured)
+            counts["checked"] += keeper.last is not None and keeper.last.faces is not None
+            # Each, as if each passed: full load.
+            spool.put(spooled(jpeg.encode(captured.image, 85)))
+            counts["spooled"] += 1
+            return True
+
         capture = Capture(
             camera,
             Schedule(0.1),
@@ -120,7 +137,10 @@ def jitter(images: list[Image], *, fps: float = FPS, seconds: float = SECONDS) -
         capture.run()
     late_ms = sorted(each * 1000 for each in camera.late_s)
     p99 = late_ms[int(len(late_ms) * 0.99) - 1]
-    detail = f"{_SIZE[0]}×{_SIZE[1]}, {fps:g} a second, gate, JPEG, x264, upload at once"
+    detail = (
+        f"{_SIZE[0]}×{_SIZE[1]}, {fps:g} a second; at once: motion, face check, JPEG, spool, x264, "
+        "upload"
+    )
     return [
         Figure(what="capture jitter, p99", value=p99, unit="ms", most=1000 / fps, detail=detail),
         Figure(
@@ -130,6 +150,7 @@ def jitter(images: list[Image], *, fps: float = FPS, seconds: float = SECONDS) -
             most=0.0,
             detail=f"{counts['unrecorded']} left out, {camera.lost} not fetched, "
             f"{counts['recorded']} recorded in {counts['segments']} segments; "
+            f"{counts['checked']} checked for faces, {counts['spooled']} spooled, "
             f"{counts['skipped']} skipped for recognition",
         ),
     ]
@@ -151,7 +172,7 @@ def _costs(images: list[Image]) -> Iterator[Figure]:
                 )
                 for i in range(ENCODED)
             ]
-            writer = AvWriter(path, units[0], settings, within=_SIZE)
+            writer = AvWriter(path, units[0], settings)
             took_ms = [_took_ms(partial(writer.write, each)) for each in units]
             writer.close(None)
             rate = path.stat().st_size * 8 / (ENCODED / FPS) / 1e6
@@ -168,9 +189,9 @@ def _recording(counts: "Counter[str]") -> Iterator[Recording]:
     settings = RecordingSettings(enabled=True, segment_s=0.5, duration_s=0, upload_video=True)
     with _folder() as folder:
         ring = Ring(folder / "ring", max_bytes=10**9)
-        recorder: Recorder[Image] = Recorder(
+        recorder: Recorder[Planes] = Recorder(
             ring,
-            lambda path, first: AvWriter(path, first, settings, within=_SIZE),
+            lambda path, first: AvWriter(path, first, settings),
             segment_s=settings.segment_s,
             count=lambda event, times: counts.update({event: times}),
         )

@@ -30,9 +30,10 @@ from sightline.keys import frame_key, new_frame_id
 
 PROJECT = Path(__file__).parents[2]
 THING = "bench"
-FRAMES, JPEG_BYTES = 10_000, 60_000
+FRAMES, JPEG_BYTES, SMALL_BYTES = 10_000, 60_000, 20_000
 PUT_MS, GROWTH_MB, WRITTEN = 2.0, 2.0, 1.2
 
+_BLOCK = 4096
 _SETTLED = 1000  # frames after which memory should grow no more
 _FRAMES_A_DAY = 43_200  # one every two seconds
 
@@ -59,26 +60,28 @@ def figures(say: Callable[[str], None] = lambda _: None, *, frames: int = FRAMES
 
 def measure(folder: Path, frames: int) -> list[Figure]:
     """Measure in this process."""
-    with _spool(folder / "held") as spool:
+    with spool_in(folder / "held") as spool:
         held = _hold(spool, folder, frames)
     began = time.perf_counter()
-    with _spool(folder / "held") as spool:
+    with spool_in(folder / "held") as spool:
         opened_ms = (time.perf_counter() - began) * 1000
         before = _written_bytes()
         while (frame := spool.take(0)) is not None:
             _send(spool, frame)
     sent = (_written_bytes() - before) / frames / JPEG_BYTES
-    with _spool(folder / "live") as spool:
-        before = _written_bytes()
-        for frame in _made_up(frames // 10):
-            spool.put(frame)
-            spool.take(0)
-            _send(spool, frame)
-    live = (_written_bytes() - before) / (frames // 10) / JPEG_BYTES
+    live = _sent_at_once(folder / "live", frames // 10, JPEG_BYTES)
+    small = _sent_at_once(folder / "small", frames // 10, SMALL_BYTES)
     written = held[-1]
     return [
         *held,
         _share("written for a frame that is sent at once", live),
+        # Told, not judged: what a row and a folder's entry take is the same for any frame.
+        Figure(
+            what=f"written for a frame of {SMALL_BYTES / 1000:.0f} KB that is sent at once",
+            value=small,
+            unit="× its JPEG",
+            detail=f"a disk's block has {_BLOCK:,} bytes",
+        ),
         _share("written for a frame that waits, and is sent later", written.value + sent),
         Figure(
             what="written in a day of a frame every 2 s",
@@ -90,11 +93,22 @@ def measure(folder: Path, frames: int) -> list[Figure]:
     ]
 
 
+def _sent_at_once(folder: Path, frames: int, size: int) -> float:
+    """Give the bytes written for a byte of JPEG, of frames of that size."""
+    with spool_in(folder) as spool:
+        before = _written_bytes()
+        for frame in _made_up(frames, size):
+            spool.put(frame)
+            spool.take(0)
+            _send(spool, frame)
+    return (_written_bytes() - before) / frames / size
+
+
 def _hold(spool: DiskSpool, folder: Path, frames: int) -> list[Figure]:
     took_ms, disk_ms = list[float](), list[float]()
     before, settled_mb = _written_bytes(), 0.0
     plain_bytes = 0
-    for number, frame in enumerate(_made_up(frames)):
+    for number, frame in enumerate(_made_up(frames, JPEG_BYTES)):
         began = time.perf_counter()
         spool.put(frame)
         took_ms.append((time.perf_counter() - began) * 1000)
@@ -134,29 +148,35 @@ def _send(spool: DiskSpool, frame: SpooledFrame) -> None:
     spool.mark(frame.frame_id, "answered")
 
 
-def _spool(folder: Path) -> DiskSpool:
+def spool_in(folder: Path) -> DiskSpool:
+    """Make a spool that drops nothing."""
     bounds = Bounds(max_frames=10**6, max_bytes=10**12, max_age_s=86_400)
     return DiskSpool(folder, partial(frame_key, THING), bounds, MemorySpool())
 
 
-def _made_up(count: int) -> Iterator[SpooledFrame]:
-    jpeg = os.urandom(JPEG_BYTES)
+def spooled(jpeg: bytes, digest: str | None = None) -> SpooledFrame:
+    """Make a frame of now, 1280x720, of *jpeg*, whose SHA-256 may be known."""
+    at = datetime.now(UTC)
+    frame_id = new_frame_id(at)
+    return SpooledFrame(
+        frame_id=frame_id,
+        key=frame_key(THING, frame_id, at),
+        captured_at=at,
+        captured_s=time.monotonic(),
+        width=1280,
+        height=720,
+        size=len(jpeg),
+        sha256=digest or hashlib.sha256(jpeg).hexdigest(),
+        gate={"motion": 0.041, "faces": 1},
+        jpeg=jpeg,
+    )
+
+
+def _made_up(count: int, size: int) -> Iterator[SpooledFrame]:
+    jpeg = os.urandom(size)
     digest = hashlib.sha256(jpeg).hexdigest()
     for _ in range(count):
-        at = datetime.now(UTC)
-        frame_id = new_frame_id(at)
-        yield SpooledFrame(
-            frame_id=frame_id,
-            key=frame_key(THING, frame_id, at),
-            captured_at=at,
-            captured_s=time.monotonic(),
-            width=1280,
-            height=720,
-            size=JPEG_BYTES,
-            sha256=digest,
-            gate={"motion": 0.041, "faces": 1},
-            jpeg=jpeg,
-        )
+        yield spooled(jpeg, digest)
 
 
 def _disk_alone_ms(folder: Path, data: bytes) -> float:

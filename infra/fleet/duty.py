@@ -17,6 +17,7 @@ from device.agent import Agent
 from device.answers.results import Outcome
 from device.cameras.clip_camera import ClipCamera
 from device.clock import utc_now
+from device.gate.building import gatekeeper_for
 from device.network import identity
 from device.network.credentials import CredentialsEndpoint
 from device.network.iot_link import IotLink
@@ -47,7 +48,9 @@ class Duty:
         folder: For its spool.
         mqtt_port, credentials_port, s3_port: On loopback, instead of the settings'.
         begin_after_s: How long after the fleet's begin it starts.
+        gate: `off`, `motion` or `faces`: which frames are sent.
         answer_timeout_s, attempts: See `device.settings.UplinkSettings`.
+        session_expiry_s, reconnect_most_s: See `device.settings.IotSettings`.
         max_frames, max_age_s: See `device.spooling.settings.SpoolSettings`.
     """
 
@@ -60,10 +63,13 @@ class Duty:
     s3_port: int
     interval_s: float
     begin_after_s: float = 0.0
+    gate: str = "off"
     answer_timeout_s: float = 30.0
     attempts: int = 2
     max_frames: int = 50_000
     max_age_s: float = 86_400.0
+    session_expiry_s: int = 3600
+    reconnect_most_s: float = 5.0
 
 
 def settings_of(duty: Duty) -> Settings:
@@ -80,7 +86,8 @@ def settings_of(duty: Duty) -> Settings:
             endpoint=LOOPBACK,
             port=duty.mqtt_port,
             keep_alive_s=30,
-            reconnect_most_s=5.0,
+            reconnect_most_s=duty.reconnect_most_s,
+            session_expiry_s=duty.session_expiry_s,
         ),
         storage=dataclasses.replace(
             read.storage,
@@ -89,6 +96,7 @@ def settings_of(duty: Duty) -> Settings:
         ),
         camera=dataclasses.replace(read.camera, source=duty.clip, loop=True),
         frames=dataclasses.replace(read.frames, interval_s=max(0.02, duty.interval_s * _EARLY)),
+        gate=dataclasses.replace(read.gate, mode=duty.gate),
         spool=dataclasses.replace(
             read.spool,
             folder=Path(duty.folder) / "spool",
@@ -133,7 +141,15 @@ def _serve(
             )
             camera = ClipCamera(Path(settings.camera.source), loop=True)
             observers = [watcher(duty.thing, emit)]
-            agent = Agent(settings, camera, watched, store, link, observers=observers)
+            agent = Agent(
+                settings,
+                camera,
+                watched,
+                store,
+                link,
+                observers=observers,
+                gatekeeper=gatekeeper_for(settings),
+            )
             link.on_connected(
                 lambda: emit(Event(what="linked", device=duty.thing, at_s=time.monotonic()))
             )

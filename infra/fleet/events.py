@@ -7,10 +7,9 @@ from typing import Final, Literal
 
 from sightline import wire
 
-What = Literal["captured", "answered", "dropped", "given_up", "result", "linked", "failed", "ended"]
-Why = Literal["given up: no answer to any of its references", "too old", "spool full"]
+What = Literal["captured", "answered", "dropped", "result", "linked", "failed", "ended"]
+Why = Literal["too old", "spool full"]
 
-GIVEN_UP: Final = "given up: no answer to any of its references"
 TOO_OLD: Final = "too old"
 FULL: Final = "spool full"
 
@@ -29,7 +28,7 @@ class Event:
 
     Attributes:
         what: captured: the spool has promised to keep it. answered: the spool knows of its answer.
-            dropped, given_up: it is gone, unanswered. result: one came. linked: the connection
+            dropped: it is gone, unanswered. result: one came. linked: the connection
             stands (again). failed, ended: so is the agent.
         at_s: On the monotonic clock, which all processes of a machine share.
         frame: Its id; empty of a frame that is known by its loss alone.

@@ -49,6 +49,7 @@ class Plan:
     Attributes:
         seconds: For so long frames are taken; what is on its way then is waited for.
         drain_s: At most so long.
+        gate: See `infra.fleet.duty.Duty`.
         faults: A profile of `infra.fleet.weather`.
     """
 
@@ -61,6 +62,7 @@ class Plan:
     truth: Truth
     seed: int = 0
     drain_s: float = 120.0
+    gate: str = "off"
     names: str = "fleet"
 
     @property
@@ -157,6 +159,7 @@ def _duties(
             s3_port=lines[thing].ports["s3"],
             interval_s=1 / plan.fps,
             begin_after_s=ramp_s * number / plan.devices,
+            gate=plan.gate,
         )
         for number, thing in enumerate(plan.things)
     ]

@@ -11,7 +11,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 
 from infra.demo.clip import Truth
-from infra.fleet.events import GIVEN_UP, Event, Named
+from infra.fleet.events import Event, Named
 from sightline.messages import FrameRecognized, FrameRejected
 
 
@@ -121,7 +121,7 @@ class Ledger:
                 fate.captured_s, fate.number = event.at_s, event.number
             case "answered":
                 fate.answered_s = event.at_s
-            case "dropped" | "given_up":
+            case "dropped":
                 fate.dropped, fate.dropped_s = event.why or "", event.at_s
             case "result":
                 fate.new += event.new
@@ -143,12 +143,12 @@ class Ledger:
         told: dict[str, int] = defaultdict(int)
         for fate in fates:
             if fate.dropped:
-                told["given_up" if fate.dropped == GIVEN_UP else "dropped"] += 1
+                told["dropped"] += 1
             elif fate.answered_s is not None:
                 told["rejected" if fate.rejected else "answered"] += 1
         told["dropped"] += self._nameless[device]
         told["captured"] = len(fates)
-        for name in ("captured", "answered", "rejected", "dropped", "given_up"):
+        for name in ("captured", "answered", "rejected", "dropped"):
             counted = counts.get(name, 0)
             if counted != told[name]:
                 yield f"the agent of {device}: counted {counted} {name}, not {told[name]}"

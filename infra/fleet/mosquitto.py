@@ -42,6 +42,11 @@ autosave_on_changes true
 autosave_interval 1
 max_queued_messages 0
 log_dest file {folder}/log
+log_type error
+log_type warning
+log_type notice
+log_type information
+log_type subscribe
 """
 # A pattern counts for everybody, with the certificate's name for %u.
 _ACL = f"""\

@@ -118,9 +118,9 @@ def _since(at_s: float | None, begin_s: float) -> float | None:
     return None if at_s is None else round(at_s - begin_s, 3)
 
 
-def policy(max_age_s: float, max_frames: int, answer_timeout_s: float, attempts: int) -> str:
+def policy(max_age_s: float, max_frames: int, answer_timeout_s: float) -> str:
     """State when a frame may be dropped."""
     return (
-        f"a frame may be dropped when it is {max_age_s / 3600:g} h old, when {max_frames} newer "
-        f"ones wait, or when {attempts} references, {answer_timeout_s:g} s apart, were not answered"
+        f"a frame may be dropped when it is {max_age_s / 3600:g} h old, or when {max_frames} newer "
+        f"ones wait; one that is not answered within {answer_timeout_s:g} s is sent again"
     )

@@ -29,6 +29,7 @@ class Wish:
 
     Attributes:
         fps: Frames a second and device; None: as many as the recognition keeps up with.
+        gate: `off`, `motion` or `faces`: which frames the agents send.
         light: No recognition: mosquitto and a small cloud, instead of the stack.
     """
 
@@ -40,6 +41,7 @@ class Wish:
     workers: int
     light: bool
     seed: int
+    gate: str = "off"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -73,6 +75,7 @@ def play(wish: Wish, scratch: Path, say: Say) -> Played:
             clip=clip,
             truth=make_clip(clip, portraits, fps=fps),
             seed=wish.seed,
+            gate=wish.gate,
         )
         outcome = fleet.run(plan, ground, ledger, scratch, say)
     return Played(outcome=outcome, recogniser=recogniser, pace=pace)

@@ -20,8 +20,20 @@ from infra.provisioning import device_folder
 class SmallGround:
     """See `infra.fleet.fleet.Ground`. Open from `__enter__` to `__exit__`."""
 
-    def __init__(self, folder: Path, heard: Callable[[Answer], None] = lambda _: None) -> None:
-        """Prepare; *heard* is told of each answer that is sent."""
+    def __init__(
+        self,
+        folder: Path,
+        heard: Callable[[Answer], None] = lambda _: None,
+        *,
+        credentials_s: float = 3600.0,
+    ) -> None:
+        """Prepare.
+
+        Args:
+            heard: Told of each answer that is sent.
+            credentials_s: For how long credentials for the store hold.
+        """
+        self.provider = SmallProvider(lifetime_s=credentials_s)
         self._folder = folder
         self._heard = heard
         self._open = contextlib.ExitStack()
@@ -45,11 +57,11 @@ class SmallGround:
     def _start(self) -> None:
         self._authority = Authority(self._folder / "authority")
         self.broker = self._open.enter_context(Mosquitto(self._authority))
-        self.store = self._open.enter_context(SmallStore())
+        self.store = self._open.enter_context(SmallStore(self.provider.holds))
         certificate = self._folder / "authority" / "credentials.pem"
         self._credentials = self._open.enter_context(
             CredentialsEndpoint(
-                SmallProvider(),
+                self.provider,
                 port=0,
                 certificate=self._authority.write_server_certificate(certificate),
                 client_ca=self._authority.pem,

@@ -36,11 +36,14 @@ class SmallStore:
     looked at; a wrong checksum is refused.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, allows: Callable[[str], bool] = lambda _: True) -> None:
+        """Take what comes with a session token that *allows* knows, and refuse it as expired."""
+        self._allows = allows
         self._lock = threading.Lock()
         self._objects: dict[str, bytes] = {}
+        self._expired = 0
         self._again = 0
-        self._server = _Server((LOOPBACK, 0), self._put)
+        self._server = _Server((LOOPBACK, 0), self._put, self._allowed)
 
     def __enter__(self) -> Self:
         threading.Thread(
@@ -70,6 +73,17 @@ class SmallStore:
         """How many PUTs were of an object that was there."""
         return self._again
 
+    @property
+    def sizes(self) -> tuple[int, ...]:
+        """How many bytes each object has."""
+        with self._lock:
+            return tuple(map(len, self._objects.values()))
+
+    @property
+    def expired(self) -> int:
+        """How many PUTs were refused, since their credentials had come to their end."""
+        return self._expired
+
     def get(self, key: str) -> bytes:
         """Give an object; see `cloud.recognition.FrameStore`."""
         with self._lock:
@@ -86,6 +100,13 @@ class SmallStore:
             for key in [key for key in self._objects if is_frame_of(device, key)]:
                 del self._objects[key]
 
+    def _allowed(self, token: str) -> bool:
+        allowed = self._allows(token)
+        if not allowed:
+            with self._lock:
+                self._expired += 1
+        return allowed
+
     def _put(self, key: str, data: bytes) -> bool:
         with self._lock:
             if key in self._objects:
@@ -100,8 +121,14 @@ class _Server(ThreadingHTTPServer):
     request_queue_size = 128
     block_on_close = False
 
-    def __init__(self, address: Address, put: Callable[[str, bytes], bool]) -> None:
+    def __init__(
+        self,
+        address: Address,
+        put: Callable[[str, bytes], bool],
+        allowed: Callable[[str], bool],
+    ) -> None:
         self.put = put
+        self.allowed = allowed
         super().__init__(address, _Request)
 
     def handle_error(self, request: Any, client_address: Any) -> None:  # noqa: ARG002
@@ -122,11 +149,14 @@ class _Request(BaseHTTPRequestHandler):
             self.close_connection = True  # it broke off: nothing is stored
             return
         checksum = base64.b64encode(hashlib.sha256(data).digest()).decode()
-        if bucket != BUCKET:
+        server = cast(_Server, self.server)
+        if not server.allowed(self.headers.get("x-amz-security-token", "")):
+            self._answer(HTTPStatus.BAD_REQUEST, "ExpiredToken")
+        elif bucket != BUCKET:
             self._answer(HTTPStatus.NOT_FOUND, "NoSuchBucket")
         elif self.headers.get("x-amz-checksum-sha256", checksum) != checksum:
             self._answer(HTTPStatus.BAD_REQUEST, "BadDigest")
-        elif not cast(_Server, self.server).put(key, data):
+        elif not server.put(key, data):
             self._answer(HTTPStatus.PRECONDITION_FAILED, "PreconditionFailed")
         else:
             self._answer(HTTPStatus.OK)
@@ -145,10 +175,24 @@ class _Request(BaseHTTPRequestHandler):
 
 
 class SmallProvider(CredentialsProvider):
-    """Gives each thing, by its certificate's name, credentials that mean nothing."""
+    """Gives each thing, by its certificate's name, credentials that hold for the small store.
 
-    def __init__(self) -> None:
-        """Know one role alias, `ALIAS`."""
+    Attributes:
+        issued: How often it has given some.
+    """
+
+    def __init__(self, *, lifetime_s: float = 3600.0) -> None:
+        """Know one role alias, `ALIAS`; what is given ends after *lifetime_s*."""
+        self._lifetime = timedelta(seconds=lifetime_s)
+        self._lock = threading.Lock()
+        self._ends: dict[str, datetime] = {}  # by session token
+        self.issued = 0
+
+    def holds(self, token: str) -> bool:
+        """Tell whether credentials with that session token were given, and have not ended."""
+        with self._lock:
+            ends_at = self._ends.get(token)
+        return ends_at is not None and datetime.now(UTC) < ends_at
 
     def has(self, alias: str) -> bool:
         """See `CredentialsProvider`."""
@@ -165,10 +209,14 @@ class SmallProvider(CredentialsProvider):
         names = [each.value for each in subject.get_attributes_for_oid(NameOID.COMMON_NAME)]
         if names != [thing]:
             raise RefusedError(f"the certificate is of {names}, not of thing {thing!r}")
-        expires_at = datetime.now(UTC) + timedelta(hours=1)
+        expires_at = datetime.now(UTC) + self._lifetime
+        with self._lock:
+            self.issued += 1
+            token = f"of-no-use-anywhere-{self.issued}"
+            self._ends[token] = expires_at
         return {
             "accessKeyId": "ASIASMALLSMALLSMALL",  # pragma: allowlist secret
             "secretAccessKey": "of-no-use-anywhere",  # pragma: allowlist secret
-            "sessionToken": "of-no-use-anywhere",
+            "sessionToken": token,
             "expiration": f"{expires_at:%Y-%m-%dT%H:%M:%SZ}",
         }

@@ -5,7 +5,7 @@ import time
 from collections.abc import Callable, Iterable
 
 from device.spooling.spool import ALL, Spool, SpooledFrame, State
-from infra.fleet.events import FULL, GIVEN_UP, TOO_OLD, Emit, Event, What, Why
+from infra.fleet.events import FULL, TOO_OLD, Emit, Event, What, Why
 
 
 class WatchedSpool:
@@ -65,10 +65,13 @@ class WatchedSpool:
         """See `Spool.release`."""
         self._spool.release(frame_id)
 
-    def give_up(self, frame_id: str) -> None:
-        """See `Spool.give_up`."""
-        self._spool.give_up(frame_id)
-        self._tell("given_up", [frame_id])
+    def rest(self, frame_id: str, until_s: float) -> None:
+        """See `Spool.rest`."""
+        self._spool.rest(frame_id, until_s)
+
+    def wake(self) -> None:
+        """See `Spool.wake`."""
+        self._spool.wake()
 
     def sweep(self) -> tuple[str, ...]:
         """See `Spool.sweep`."""
@@ -83,6 +86,10 @@ class WatchedSpool:
     def answered(self) -> tuple[str, ...]:
         """See `Spool.answered`."""
         return self._spool.answered()
+
+    def dropped_before(self) -> int:
+        """See `Spool.dropped_before`."""
+        return self._spool.dropped_before()
 
     def trouble(self) -> str | None:
         """See `Spool.trouble`."""
@@ -103,8 +110,6 @@ class WatchedSpool:
             )
 
     def _why(self, what: What, age_s: float) -> Why | None:
-        if what == "given_up":
-            return GIVEN_UP
         if what == "dropped":
             return TOO_OLD if age_s >= self._max_age_s else FULL
         return None

@@ -34,14 +34,20 @@ def ledger() -> Ledger:
 
 
 @pytest.fixture
-def ground(tmp_path: Path, ledger: Ledger) -> Iterator[SmallGround]:
+def credentials_s() -> float:
+    """For how long credentials hold; to be set otherwise by a test's parameter of that name."""
+    return 3600.0
+
+
+@pytest.fixture
+def ground(tmp_path: Path, ledger: Ledger, credentials_s: float) -> Iterator[SmallGround]:
     try:
         program()
     except ConfigError as err:
         pytest.skip(str(err))
     folder = tmp_path / "ground"
     folder.mkdir()
-    with SmallGround(folder, ledger.heard) as ground:
+    with SmallGround(folder, ledger.heard, credentials_s=credentials_s) as ground:
         yield ground
 
 

@@ -6,7 +6,8 @@ had told when it was killed is not lost. Between two agents the spool is opened 
 ids that it knows to be answered: an agent may be killed when it has committed that, and before it
 could tell.
 
-On standard output: the events, and a line of JSON at the end.
+On standard output: a line `{"life": N}` before each agent, which is answered by a line on standard
+input when its weather is made; the events; and a line of JSON at the end.
 """
 
 import json
@@ -33,17 +34,25 @@ def main() -> int:
     cv2.setNumThreads(1)
     known: set[str] = set()
     left = []  # frames that waited after each kill
-    for _ in range(kills):
+    for life in range(kills):
+        announce(life)
         run_and_kill(duty, chance.uniform(0, LONGEST_S))
         with open_spool(settings_of(duty), {}) as spool:
             known.update(spool.answered())
             left.append(spool.depth())
+    announce(kills)
     run_to_the_end(duty)
     with open_spool(settings_of(duty), {}) as spool:
         known.update(spool.answered())
-        depth = spool.depth()
-    pass_on(json.dumps({"known": sorted(known), "left": left, "depth": depth}) + "\n")
+        end = {"depth": spool.depth(), "dropped": spool.dropped_before()}
+    pass_on(json.dumps({"known": sorted(known), "left": left, **end}) + "\n")
     return 0
+
+
+def announce(life: int) -> None:
+    """Tell which agent is next, and wait until it may begin."""
+    pass_on(json.dumps({"life": life}) + "\n")
+    sys.stdin.readline()
 
 
 def run_and_kill(duty: Duty, after_s: float) -> None:

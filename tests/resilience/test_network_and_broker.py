@@ -32,7 +32,7 @@ def test_a_broker_that_is_killed_and_started_again_costs_no_frame(crowd: Crowd) 
     assert crowd.ledger.tally().dropped == 0
 
 
-def test_after_an_hour_without_a_network_the_newest_frame_goes_first_and_the_oldest_are_dropped(
+def test_after_an_outage_the_newest_frame_goes_first_and_the_oldest_are_dropped(
     crowd: Crowd,
 ) -> None:
     line = crowd.join("door", max_frames=12)

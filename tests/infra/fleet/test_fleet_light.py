@@ -22,7 +22,8 @@ def _broker() -> None:
         pytest.skip(str(err))
 
 
-def test_three_devices_on_a_bad_wifi_have_every_frame_answered(tmp_path: Path) -> None:
+@pytest.mark.parametrize("gate", ["off", "motion"])
+def test_three_devices_on_a_bad_wifi_have_every_frame_answered(gate: str, tmp_path: Path) -> None:
     wish = Wish(
         devices=3,
         seconds=8,
@@ -32,6 +33,7 @@ def test_three_devices_on_a_bad_wifi_have_every_frame_answered(tmp_path: Path) -
         workers=1,
         light=True,
         seed=3,
+        gate=gate,
     )
     said: list[str] = []
 
