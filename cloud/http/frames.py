@@ -57,8 +57,10 @@ class Media(Protocol):
 class Recognizing(Protocol):
     """The work itself; `cloud.recognition.Recognition` does it for real."""
 
-    def answer(self, reference: Reference) -> FrameRecognized | FrameRejected:
-        """Say who is in a frame.
+    def answer(
+        self, reference: Reference, *, look_back: bool = True
+    ) -> FrameRecognized | FrameRejected:
+        """Say who is in a frame; without *look_back*, in one that surely has no answer yet.
 
         Raises:
             TransportError: A service did not answer; try again.
@@ -101,7 +103,7 @@ class Frames:
             sha256=hashlib.sha256(data).hexdigest(),
         )
         answer = self._recognition().answer(
-            Reference(device=caller.device, captured=captured, received_at=now)
+            Reference(device=caller.device, captured=captured, received_at=now), look_back=False
         )
         if isinstance(answer, FrameRejected):
             raise _rejected(answer)
