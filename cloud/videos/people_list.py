@@ -26,9 +26,10 @@ _INVISIBLE = re.compile(
 )
 
 # A cell that begins so is a formula. Full-width signs are taken for the plain ones in some
-# languages; a semicolon parts cells there, so that one may begin in the middle of a text.
+# languages; a semicolon parts cells there, so that one may begin in the middle of a text, and in a
+# quotation mark.
 # Source: OWASP, "CSV Injection".
-_FORMULA = re.compile(r"(\A|[;\t\r\n])(?=[ \u00a0]*[=+\-@\t\r\uff1d\uff0b\uff0d\uff20])")
+_FORMULA = re.compile(r"(\A|[;\t\r\n])(?=[ \u00a0\"]*[=+\-@\t\r\uff1d\uff0b\uff0d\uff20])")
 
 
 def write_names(people: Iterable[Seen], *, has_faces: bool) -> bytes:
@@ -70,7 +71,7 @@ def cell(value: Json) -> str:
         return _FORMULA.sub(r"\1'", lines)
     if isinstance(value, (bool, int, float)):
         return json.dumps(value)
-    return _INVISIBLE.sub("", json.dumps(value, ensure_ascii=False))
+    return _FORMULA.sub(r"\1'", _INVISIBLE.sub("", json.dumps(value, ensure_ascii=False)))
 
 
 def seconds(offset_ms: int) -> str:

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
+from rich.markup import escape
 from rich.progress import Progress
 
 from infra.cli.console import err, print_table, say, tell
@@ -175,7 +176,7 @@ def _sum_up(run: "Run", out: Path, **facts: object) -> None:
     from infra.load import tally
     from infra.load.plot import latency_plot
 
-    print_table(("", ""), tally.rows(run), empty="")
+    print_table(("", ""), [tuple(map(escape, row)) for row in tally.rows(run)], empty="")
     for line in tally.failures(run):
         say(f"sightline: {line}")
     tally.write_json(out / "report.json", run, **facts)

@@ -1,5 +1,6 @@
-"""`status`, `redrive`, `cost`: a stack in use."""
+"""`status`, `env`, `redrive`, `cost`: a stack in use."""
 
+import shlex
 import sys
 from typing import Annotated
 
@@ -35,6 +36,25 @@ def status(
         print_json(stack_status.as_json(found))
     else:
         show(found)
+
+
+@app.command(epilog='Example: eval "$(./run env)"; aws s3 ls')
+def env(context: typer.Context) -> None:
+    """Print what any AWS client needs to reach the stack of this machine, for a shell to take up.
+
+    The keys are this machine's own: they open everything there, and nothing elsewhere.
+    """
+    facts = target(context).facts
+    if facts is None:
+        raise ConfigError("on AWS its clients have your credentials already; leave out --stack")
+    given = {
+        "AWS_ENDPOINT_URL": facts.endpoint,
+        "AWS_ACCESS_KEY_ID": facts.root_key_id,
+        "AWS_SECRET_ACCESS_KEY": facts.root_secret,
+        "AWS_DEFAULT_REGION": facts.region,
+    }
+    for name, value in given.items():
+        out.print(f"export {name}={shlex.quote(value)}", markup=False, soft_wrap=True)
 
 
 @app.command("redrive", epilog="Example: ./run --stack sightline redrive --max 100")

@@ -77,7 +77,7 @@ def _show_stack(found: Status) -> None:
             soft_wrap=True,
         )
         if stack.http:
-            out.print(f"HTTP at {stack.http}/v1", soft_wrap=True)
+            out.print(f"HTTP at {stack.http}", soft_wrap=True)
     _heading("functions", found.functions)
     if found.functions.value is not None:
         rows = [

@@ -72,7 +72,8 @@ def up(
             f"[bold green]up[/], state in {escape(str(state))}; Ctrl-C stops it", soft_wrap=True
         )
         warn_of_change(Target.local(state), engine)
-        tell(f"HTTP at {stack.facts.http_url}/v1 - {_who(http_without_keys)}")
+        tell(f"HTTP at {stack.facts.http_url} - {_who(http_without_keys)}")
+        tell('S3 and all else of AWS, for any client:  eval "$(./run env)"')
         tell("next, in another terminal:  ./run people add 'Your Name' photo.jpg")
         while not stop.wait(1):
             stack.check()

@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
+from rich.markup import escape
 
 from infra.cli.console import print_table, say, tell
 from infra.cli.context import chosen, target
@@ -120,7 +121,8 @@ def _show(where: Target, following: "Following", uploads: "Sequence[Upload]", fo
         first, *notes = outputs.lines(result)
         (said if result.complaint is None else bad).append(first)
         said += notes
-    print_table(outputs.COLUMNS, table, empty="nobody known was seen")
+    escaped = [tuple(map(escape, row)) for row in table]
+    print_table(outputs.COLUMNS, escaped, empty="nobody known was seen")
     tell("")
     for line in said:
         tell(line)

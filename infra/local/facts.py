@@ -1,6 +1,7 @@
 """What a running local stack tells the command line: `<state>/stack.json`.
 
-The file is there while the stack runs, readable by its owner alone: it holds the local root key.
+The file is there while the stack runs, readable by its owner alone: it holds the local root key
+and the secret that lets one invoke functions.
 """
 
 import json
@@ -23,6 +24,7 @@ class LocalFacts:
     Attributes:
         endpoint: The gateway, for every AWS client.
         credentials: `host:port` of the IoT credentials endpoint.
+        lambda_url: The endpoint for a Lambda client alone; it has the secret that lets one invoke.
         http_url: The HTTP API, less /v1.
         ca: A PEM file with the authorities of broker and credentials endpoint.
         pids: Processes by what they are: `stack`, `ministack`.
@@ -36,7 +38,7 @@ class LocalFacts:
     mqtt_host: str
     mqtt_port: int
     credentials: str
-    lambda_url: str
+    lambda_url: str = field(repr=False)
     http_url: str
     ca: str
     outputs: Mapping[str, str]

@@ -5,6 +5,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from infra.local import ports
 from infra.packaging import PROJECT
 
 
@@ -35,3 +36,22 @@ class LocalSettings:
     http_without_keys: bool = False
     code_root: Path = PROJECT
     function_python: Path = Path(sys.executable)
+
+    def claim_ports(self) -> dict[str, int]:
+        """The ports to listen on, by what they are for: as wished, or free ones.
+
+        Raises:
+            ConfigError: Somebody listens on one.
+        """
+        wanted = {
+            "gateway": self.gateway_port,
+            "mqtt": self.mqtt_port,
+            "credentials": self.credentials_port,
+            "lambda": self.lambda_port,
+            "http": self.http_port,
+        }
+        free = iter(ports.free_ports(len(wanted)))
+        return {
+            name: ports.claim(port, option=f"--{name}-port") if port else next(free)
+            for name, port in wanted.items()
+        }

@@ -17,8 +17,9 @@ from infra.local import deployed, ports
 from infra.local.authority import Authority
 from infra.local.credentials_endpoint import CredentialsEndpoint, CredentialsProvider
 from infra.local.facts import LocalFacts
+from infra.local.forwarding import forwarding
 from infra.local.http_api import HttpApi
-from infra.local.lambda_service import LambdaService
+from infra.local.lambda_service import Addresses, LambdaService
 from infra.local.ministack.server import (
     ACCOUNT,
     LEAST_FREE_BYTES,
@@ -154,9 +155,10 @@ class LocalStack:
         settings = self.settings
         folder = self._open.enter_context(StateFolder(settings.state))
         LocalFacts.remove(folder.path)  # of one that was killed
-        claimed = self._claim_ports()
+        claimed = settings.claim_ports()
+        addresses = Addresses(port=claimed["lambda"])
         root = folder.root_key()
-        broker = self._start_ministack(folder, claimed, root)
+        broker = self._start_ministack(folder, claimed, root, forwarding(addresses, settings.stack))
         account = Account(
             region=REGION,
             key=AccessKey(key_id=root.key_id, secret=root.secret),
@@ -164,7 +166,7 @@ class LocalStack:
         )
         self._account = account
         outputs = deploy(account, self._deployment(), self._say)
-        service = self._start_functions(folder, account, claimed["lambda"])
+        service = self._start_functions(folder, account, addresses)
         endpoint, ca = self._start_credentials(folder, account, broker, claimed["credentials"])
         # Last: from here on devices, uploads and requests come.
         broker.open_broker()
@@ -179,7 +181,7 @@ class LocalStack:
             mqtt_host=ports.LOOPBACK,
             mqtt_port=claimed["mqtt"],
             credentials=endpoint.address,
-            lambda_url=service.url,
+            lambda_url=addresses.url,
             http_url=http.url,
             ca=str(ca),
             outputs={**outputs, "HttpApi": http.url},  # MiniStack's own is nobody's to ask
@@ -190,7 +192,11 @@ class LocalStack:
         self._say(f"devices connect to {ports.LOOPBACK}:{claimed['mqtt']}")
 
     def _start_ministack(
-        self, folder: StateFolder, claimed: Mapping[str, int], root: RootKey
+        self,
+        folder: StateFolder,
+        claimed: Mapping[str, int],
+        root: RootKey,
+        functions: Mapping[str, str],
     ) -> MiniStackServer:
         server = MiniStackServer(
             ServerSettings(
@@ -199,7 +205,7 @@ class LocalStack:
                 gateway_port=claimed["gateway"],
                 mqtt_port=claimed["mqtt"],
                 root=root,
-                functions=self._function_urls(claimed["lambda"]),
+                functions=functions,
                 workers=self.settings.workers,
             )
         )
@@ -208,32 +214,6 @@ class LocalStack:
         self._ministack = server
         self._say(f"MiniStack serves at {server.url}")
         return server
-
-    def _claim_ports(self) -> dict[str, int]:
-        settings = self.settings
-        wanted = {
-            "gateway": settings.gateway_port,
-            "mqtt": settings.mqtt_port,
-            "credentials": settings.credentials_port,
-            "lambda": settings.lambda_port,
-            "http": settings.http_port,
-        }
-        free = iter(ports.free_ports(len(wanted)))
-        return {
-            name: ports.claim(port, option=f"--{name}-port") if port else next(free)
-            for name, port in wanted.items()
-        }
-
-    def _function_urls(self, port: int) -> dict[str, str]:
-        """Where MiniStack forwards invocations: it is told before there is a function."""
-        body, stack = template.load(), self.settings.stack
-        callers, service = template.callers(body, stack), f"http://{ports.LOOPBACK}:{port}"
-        urls = {name: f"{service}/async/{name}" for name in template.function_names(body, stack)}
-        urls |= {
-            name: f"{service}/2015-03-31/functions/{name}/invocations"
-            for name in callers.hooked | callers.requested
-        }
-        return urls | {name: f"{service}/queue/{name}" for name in callers.polled}
 
     def _deployment(self) -> Deployment:
         settings = self.settings
@@ -244,7 +224,9 @@ class LocalStack:
             code_root=settings.code_root,
         )
 
-    def _start_functions(self, folder: StateFolder, account: Account, port: int) -> LambdaService:
+    def _start_functions(
+        self, folder: StateFolder, account: Account, addresses: Addresses
+    ) -> LambdaService:
         settings = self.settings
         surroundings = deployed.Surroundings(
             code_folder=folder.path / "functions",
@@ -264,14 +246,15 @@ class LocalStack:
         self._functions = tuple(function.name for function in functions)
         service = LambdaService(
             functions,
-            port=port,
+            port=addresses.port,
+            secret=addresses.secret,
             log_folder=folder.path / "logs",
             on_failure=self._send_to_queue,
         )
         service.start()
         self._open.callback(service.stop)
         self._lambda = service
-        self._say(f"functions run at {service.url}, {settings.workers} at once")
+        self._say(f"functions run at {addresses.host_and_port}, {settings.workers} at once")
         return service
 
     def _start_http(self, service: LambdaService, port: int) -> HttpApi:

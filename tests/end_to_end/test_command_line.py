@@ -2,12 +2,14 @@
 
 import json
 import os
+import re
 import shutil
 import signal
 import socket
 import stat
 import subprocess
 import sys
+import urllib.request
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -25,7 +27,7 @@ RUN = PROJECT / "run"
 DATA = PROJECT / "tests" / "data"
 ANY_PORTS = [
     word
-    for name in ("gateway", "mqtt", "credentials", "lambda")
+    for name in ("gateway", "mqtt", "credentials", "lambda", "http")
     for word in (f"--{name}-port", "0")
 ]
 
@@ -110,10 +112,14 @@ stack = pytest.mark.stack
 
 @stack
 def test_up_says_that_it_is_ready_and_what_comes_next(up: Up) -> None:
-    first, second = up.out.splitlines()
+    first, http, clients, last = up.out.splitlines()
 
     assert first == f"up, state in {up.state}; Ctrl-C stops it"
-    assert "./run people add 'Your Name' photo.jpg" in second
+    [url] = re.findall(r"HTTP at (\S+) - ./run keys add makes a key", http)
+    with urllib.request.urlopen(f"{url}/v1/health") as health:  # noqa: S310 - of this machine
+        assert health.status == 200
+    assert "./run env" in clients
+    assert "./run people add 'Your Name' photo.jpg" in last
     assert "Traceback" not in up.err
 
 

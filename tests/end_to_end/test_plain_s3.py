@@ -2,6 +2,7 @@
 
 import json
 import os
+import re
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -11,9 +12,10 @@ import av
 import boto3
 import pytest
 
+from infra.local.stack import LocalStack
 from infra.target import Target
 from tests.cloud.videos.film_making import write_sound
-from tests.end_to_end.actors import eventually
+from tests.end_to_end.actors import eventually, run_command
 from tests.end_to_end.films import empty_film, grace_film, stranger_film
 
 __all__ = ["empty_film", "grace_film", "stranger_film"]
@@ -64,16 +66,11 @@ class PlainClient:
 
 
 @pytest.fixture(scope="module")
-def client(target: Target, grace: str) -> Iterator[PlainClient]:
+def client(stack: LocalStack, target: Target, grace: str) -> Iterator[PlainClient]:
     """A client that has nothing but what anybody exports to speak to another S3."""
-    assert target.facts is not None
+    printed = run_command(stack.settings.state, "env").out
     before = dict(os.environ)
-    os.environ.update(
-        AWS_ENDPOINT_URL=target.facts.endpoint,
-        AWS_ACCESS_KEY_ID=target.facts.root_key_id,
-        AWS_SECRET_ACCESS_KEY=target.facts.root_secret,
-        AWS_DEFAULT_REGION=target.facts.region,
-    )
+    os.environ.update(re.findall(r"^export (\w+)=(\S+)$", printed, re.MULTILINE))
     try:
         yield PlainClient(target.output("InputBucket"))
     finally:

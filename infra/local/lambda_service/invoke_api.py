@@ -2,6 +2,7 @@
 
 import json
 import re
+import secrets
 from collections.abc import Mapping
 from typing import Any, Protocol
 from urllib.parse import unquote, urlsplit
@@ -41,13 +42,14 @@ class Invoker(Protocol):
 
 
 class InvokeApi(LoopbackServer):
-    """Listens for invocations.
+    """Listens for invocations whose path begins with *secret*; to any other it says 403, no more.
 
     Source: AWS Lambda API reference, "Invoke"; MiniStack's proxy mode for functions.
     """
 
-    def __init__(self, invoker: Invoker, *, port: int) -> None:
+    def __init__(self, invoker: Invoker, *, port: int, secret: str) -> None:
         self.invoker = invoker
+        self.secret = secret
         super().__init__(
             _InvokeHandler, port=port, purpose="the Lambda service", option="another Lambda port"
         )
@@ -68,8 +70,13 @@ class _InvokeHandler(LoopbackHandler):
     timeout = 60  # of a peer that has stopped writing, or keeps an idle connection
 
     def do_POST(self) -> None:  # noqa: N802 - the base's name
+        path = self._path()
+        if path is None:
+            self.close_connection = True
+            self.reply(403)
+            return
         try:
-            self._serve(urlsplit(self.path).path)
+            self._serve(path)
         except _RefusedError as err:
             # What is left of the request's body must not be read as the next request.
             self.close_connection = True
@@ -80,6 +87,17 @@ class _InvokeHandler(LoopbackHandler):
         except StoppingError as err:
             body = {"Type": "Service", "message": str(err)}
             self._send(503, body, X_Amzn_ErrorType="ServiceException")
+
+    def _path(self) -> str | None:
+        """The request's path after the secret; None if that is not what it begins with."""
+        try:
+            path = urlsplit(self.path).path
+        except ValueError:
+            return None
+        given, slash, rest = path.removeprefix("/").partition("/")
+        # In a time that does not tell how much of it was right.
+        known = secrets.compare_digest(given.encode(), self.server.secret.encode())
+        return f"/{rest}" if known and slash else None
 
     def _serve(self, path: str) -> None:
         if not self.is_from_here():

@@ -1,12 +1,14 @@
 """The Lambda service of one machine: functions, their queues, and the address to invoke them at."""
 
 import logging
+import secrets
 import time
 from collections.abc import Sequence
 from pathlib import Path
 from types import TracebackType
 from typing import Self
 
+from infra.local.lambda_service.addresses import Addresses
 from infra.local.lambda_service.dead_letters import DeadLetters, OnFailure
 from infra.local.lambda_service.dispatcher import Dispatcher, ThrottledError
 from infra.local.lambda_service.function import Function
@@ -26,11 +28,14 @@ class LambdaService:
     cannot finish in time, with the condition `ServiceStopped`. Events live in memory: a SIGKILL of
     the service loses those that wait, which AWS would have kept.
 
-    Anybody on this machine who can reach the port may invoke: requests' signatures are not checked.
+    Who has one of its `addresses` may invoke: requests' signatures are not checked, but each must
+    begin with the addresses' secret, so that another account of this machine cannot call.
 
     Args:
         functions: Names must differ.
         port: 0 takes any free one.
+        secret: Of `Addresses`, where somebody was told of them before the start; a new one at each
+            start unless it is given.
         log_folder: Gets a log a function.
         on_failure: Told a destination's ARN and AWS's record of an event that was given up; called
             from threads of the service, again if it raises.
@@ -42,6 +47,7 @@ class LambdaService:
         functions: Sequence[Function],
         *,
         port: int = 0,
+        secret: str | None = None,
         log_folder: Path,
         on_failure: OnFailure,
         grace_s: float = 10,
@@ -50,6 +56,7 @@ class LambdaService:
         if len(self._functions) != len(functions):
             raise ConfigError("two functions have the same name: give each a name of its own")
         self._port = port
+        self._secret = secret
         self._log_folder = log_folder
         self._on_failure = on_failure
         self._grace_s = grace_s
@@ -71,23 +78,15 @@ class LambdaService:
         self.stop()
 
     @property
-    def url(self) -> str:
-        """The endpoint to give to an AWS client for Lambda.
+    def addresses(self) -> Addresses:
+        """Where to invoke.
 
         Raises:
             ConfigError: The service is not running.
         """
         if self._api is None:
             raise ConfigError("the Lambda service is not running: start it first")
-        return f"http://{self._api.address}"
-
-    def url_for_async(self, name: str) -> str:
-        """Where a POST of an event's JSON queues it for the function *name*."""
-        return f"{self.url}/async/{self._functions[name].name}"
-
-    def url_for_queue(self, name: str) -> str:
-        """Where a queue's poller posts an event's JSON, and waits until *name* is done with it."""
-        return f"{self.url}/queue/{self._functions[name].name}"
+        return Addresses(port=self._api.server_port, secret=self._api.secret)
 
     def stats(self, name: str) -> Stats:
         """The counts of the function *name*, also after a stop."""
@@ -118,7 +117,8 @@ class LambdaService:
             self._logs = []
             for name in self._functions:
                 self._logs.append(FunctionLog(self._log_folder, name))
-            self._api = InvokeApi(self, port=self._port)
+            secret = self._secret or secrets.token_urlsafe()
+            self._api = InvokeApi(self, port=self._port, secret=secret)
         except ConfigError:
             self.stop()
             raise

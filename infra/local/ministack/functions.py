@@ -10,6 +10,8 @@
   that stack is alive.
 - A queue's address has the gateway's port in it. After a start on another one MiniStack's poller
   looks for the queue at an address that it never had.
+- An address is a secret, and MiniStack names the one it could not reach in its error, which goes to
+  the caller, the dead letters and the disk; ours says that it was the function's.
 - Towards the end no message is taken any more, and what is refused goes to the dead letters at
   once, while there is time.
 """
@@ -45,7 +47,7 @@ class Invocations:
 
         def forward_when_begun(func: Any, event: Any, url: str, request_id: str) -> Any:
             self._begun.wait(PATIENCE_S)
-            return forward(func, event, url, request_id)
+            return _without(url, forward(func, event, url, request_id))
 
         def poll_when_begun() -> bool:
             return self._begun.is_set() and not self._ended and bool(poll())
@@ -84,6 +86,15 @@ class Invocations:
 
         self._ended = True
         lambda_svc._LAMBDA_ASYNC_RETRY_BASE_SECONDS = 0
+
+
+def _without(url: str, result: Any) -> Any:
+    """Take *url* out of the error that a *result* may be."""
+    body = result.get("body")
+    if result.get("error") and isinstance(body, dict) and isinstance(body.get("errorMessage"), str):
+        said = body["errorMessage"].replace(url, "of the function")
+        return {**result, "body": {**body, "errorMessage": said}}
+    return result
 
 
 def _give_again(messages: list[dict[str, Any]], after_s: float) -> None:

@@ -42,7 +42,8 @@ class ServerSettings:
     Attributes:
         python: The interpreter of MiniStack's own virtual environment.
         folder: Where state, objects and the log lie.
-        functions: Where invocations of each function are forwarded to, as `name: URL`.
+        functions: Where invocations of each function are forwarded to, as `name: URL`;
+            a URL is a secret, as is the root key.
         save_every_s: How much of the last changes a kill may lose.
         least_free_bytes: With less on the disk, nothing more is taken for keeping.
         workers: How many messages of a queue are given to its function at once, at most.
@@ -53,7 +54,7 @@ class ServerSettings:
     gateway_port: int
     mqtt_port: int
     root: RootKey
-    functions: Mapping[str, str] = field(default_factory=dict)
+    functions: Mapping[str, str] = field(default_factory=dict, repr=False)
     save_every_s: float = 5.0
     least_free_bytes: int = LEAST_FREE_BYTES
     workers: int = 1

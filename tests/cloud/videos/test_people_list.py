@@ -93,6 +93,12 @@ def test_no_formula_lives_in_a_table(evil: str) -> None:
     assert "\u202e" not in text
 
 
+@pytest.mark.parametrize("value", ["a;=1", 'a;"=1', {"x": "a;=HYPERLINK(1)"}, ['b; "+1', "=1"]])
+def test_no_formula_begins_where_a_semicolon_parts_cells(value: Any) -> None:
+    for part in cell(value).split(";"):
+        assert not part.lstrip(' "').startswith(("=", "+", "-", "@"))
+
+
 @given(texts)
 def test_no_cell_begins_as_a_formula_or_turns_the_text(value: str) -> None:
     written = cell(value)
