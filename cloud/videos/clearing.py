@@ -21,7 +21,8 @@ def wipe(video: Video, *, ledger: Ledger, stage: Objects, outputs: Objects) -> N
         SupersededError: A newer upload has the name.
         TransportError: A service did not answer.
     """
-    _remove_outputs(video, video.order, stage=stage, outputs=outputs, with_json=True)
+    _remove_outputs(video, video.rank, stage=stage, outputs=outputs, with_json=True)
+    outputs.remove(_aside_keys(video), before=_aside_stamp(video))
     if naming.fits(video.name):
         _remove_stills(video, 0, ledger=ledger, stage=stage, older=True)
 
@@ -68,7 +69,7 @@ def _remove_stills(
         if number is not None and number > after and number != but
     ]
     if len(keys) <= _FEW:
-        stage.remove(keys, before=video.order if older else _with_own(video.order))
+        stage.remove(keys, before=video.rank if older else _with_own(video.rank))
         return
     for begin in range(0, len(keys), _BATCH):
         # To ask each of thousands for its stamp would take minutes. A newer upload that begins
@@ -123,6 +124,28 @@ def write_refused(video: Video, *, stage: Objects, outputs: Objects) -> None:
         if not stored:
             raise SupersededError(f"a newer upload has the name {video.name!r}")
     _remove_outputs(video, _with_own(video.stamp), stage=stage, outputs=outputs, with_json=False)
+
+
+def write_aside(video: Video, *, outputs: Objects) -> None:
+    """Write the report about a refused upload whose name another file's video has: `a.srt.json`.
+
+    Raises:
+        TransportError: A service did not answer.
+    """
+    for key in _aside_keys(video):
+        stamp = _aside_stamp(video)
+        outputs.put(key, write_refusal(video), content_type=JSON, stamp=stamp)
+
+
+def _aside_stamp(video: Video) -> str:
+    """Return what sorts before each output of a video: that of `a.srt.mp4` is `a.srt.json` too."""
+    return f"#{video.order}"
+
+
+def _aside_keys(video: Video) -> list[str]:
+    key = naming.json_key(video.key)
+    # Without an ending, the file is called as the other's video is; then the log alone says it.
+    return [key] if video.key != video.name and len(key.encode()) <= MAX_KEY_BYTES else []
 
 
 def _remove_outputs(

@@ -28,7 +28,7 @@ log = logging.getLogger(__name__)
 LEASE_S = 300.0  # the functions that write outputs have no longer
 
 _ATTEMPTS = 3  # at writing outputs while late chunks still come
-_PAGE = 100
+_PAGE = 1000  # as many as there can be: a page costs the stand-in of one machine a look at all rows
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -12,6 +12,7 @@ from datetime import datetime
 from typing import Protocol
 
 from cloud.dynamo import pause_s
+from cloud.videos import succession
 from cloud.videos.video import Video
 from sightline.errors import TransportError
 from sightline.messages import RejectedReason
@@ -95,25 +96,39 @@ class Ledger(VideoReader, Protocol):
         """
         ...
 
+    def last_served(self, since: datetime) -> Video | None:
+        """Return a video of whose stills some were answered since *since*.
 
-def begin(ledger: Ledger, video: Video) -> Video:
+        That is the one that was done last, else any that is open; None: nothing was answered. It
+        may be as it was a moment ago.
+        """
+        ...
+
+
+def begin(
+    ledger: Ledger, video: Video, *, taking_from: Callable[[Video], None] = lambda _: None
+) -> Video:
     """Enter a new upload, and return how far it is: further, if its event came before.
+
+    Args:
+        ledger: Where.
+        video: The upload; that it is a film is known if it has one.
+        taking_from: Is told who has the row before they lose it; it may be called several times.
 
     Raises:
         SupersededError: A newer one has the name.
+        TakenError: Another file has the name, and whether *video* is a film is not known.
         TransportError: The ledger did not answer.
     """
     for attempt in range(ATTEMPTS):
         before = ledger.find(video.name)
         if before is not None and before.job == video.job:
             return before
-        if before is not None and before.order > video.order:
-            raise SupersededError(f"a newer upload has the name {video.name!r}")
-        entered = replace(
-            video,
-            revision=before.revision + 1 if before else 1,
-            contested=before is not None and (before.contested or before.lease is not None),
-        )
+        if before is not None:
+            if not succession.follows(video, before):
+                raise SupersededError(f"a newer upload has the name {video.name!r}")
+            taking_from(before)
+        entered = succession.entered(video, before)
         try:
             ledger.write(entered, expected=before.revision if before else None)
         except ConflictError:

@@ -6,10 +6,13 @@
 | marker | name  | `chunk#<job>#<00001>`    | value (the `Marker`)                          |
 
 `value` is JSON. While there is something to do about a video, its row also has `open`, and so is in
-the index of that name, sorted by `changed_at`. All rows have `expires_at`, in seconds since 1970.
+the index of that name, sorted by `changed_at`; and `served`, when some of its stills were answered.
+When it is done, it is in that index under another value, so that the last that was done is found.
+All rows have `expires_at`, in seconds since 1970.
 A row has one KB or two, a marker a tenth of that, whatever the length of the film.
 """
 
+import itertools
 import json
 from collections.abc import Iterator
 from datetime import UTC, datetime
@@ -28,6 +31,7 @@ INDEX = "open"
 
 _VIDEO = "video"
 _OPEN = "open"
+_DONE = "done"  # in its place
 _FAILED = "ConditionalCheckFailed"
 
 T = TypeVar("T")
@@ -81,18 +85,31 @@ class LedgerTable:
 
     def unchanged_since(self, at: datetime) -> Iterator[str]:
         """See `Ledger.unchanged_since`; the index lags behind by a moment."""
+        return (read_text(row, "video") for row in self._indexed(_OPEN, "<=", at))
+
+    def last_served(self, since: datetime) -> Video | None:
+        """See `Ledger.last_served`; the index lags behind by a moment."""
+        newest: dict[str, Any] = {"ScanIndexForward": False}
+        done = self._indexed(_DONE, ">=", since, Limit=1, **newest)
+        served = {"FilterExpression": "attribute_exists(served)"}
+        rows = itertools.chain(done, self._indexed(_OPEN, ">=", since, **served, **newest))
+        row = next(rows, None)
+        return None if row is None else _read(Video, row)
+
+    def _indexed(self, state: str, than: str, at: datetime, **more: Any) -> Iterator[Item]:
+        """Go through rows of the index; unlike a table's, they cannot be read consistently."""
         request: dict[str, Any] = {
             "TableName": self.name,
             "IndexName": INDEX,
-            "KeyConditionExpression": "#open = :open AND changed_at <= :at",
+            "KeyConditionExpression": f"#open = :open AND changed_at {than} :at",
             "ExpressionAttributeNames": {"#open": "open"},
-            "ExpressionAttributeValues": {":open": text(_OPEN), ":at": text(_sortable(at))},
+            "ExpressionAttributeValues": {":open": text(state), ":at": text(_sortable(at))},
+            **more,
         }
         while True:
-            with calling(f"query the open videos in {self.name}"):
+            with calling(f"query the index of {self.name}"):
                 page = self._client.query(**request)
-            for row in page["Items"]:
-                yield read_text(row, "video")
+            yield from page["Items"]
             if "LastEvaluatedKey" not in page:
                 return
             request["ExclusiveStartKey"] = page["LastEvaluatedKey"]
@@ -132,7 +149,10 @@ def _video_row(video: Video) -> Item:
         "value": text(_write(video)),
         "expires_at": number(int(video.expires_at.timestamp())),
     }
-    return {**row, "open": text(_OPEN)} if video.is_open else row
+    if not video.is_open:
+        return {**row, "open": text(_DONE)} if video.outcome == "done" else row
+    served = {"served": number(video.chunks_done)} if video.chunks_done else {}
+    return {**row, **served, "open": text(_OPEN)}
 
 
 def _marker_row(video: Video, marker: Marker) -> Item:

@@ -60,6 +60,14 @@ class MemoryLedger:
             found = [v for v in self._videos.values() if v.is_open and v.changed_at <= at]
         return iter([v.name for v in sorted(found, key=lambda v: v.changed_at)])
 
+    def last_served(self, since: datetime) -> Video | None:
+        """See `Ledger.last_served`."""
+        with self._lock:
+            found = [v for v in self._videos.values() if v.chunks_done and v.changed_at >= since]
+        done = [video for video in found if video.outcome == "done"]
+        served = done or [video for video in found if video.is_open]
+        return max(served, key=lambda video: video.changed_at, default=None)
+
 
 class MemoryUploads:
     """See `cloud.videos.objects.Uploads`."""

@@ -124,7 +124,7 @@ class Sending:
         """Encode a still, and store it; in another thread."""
         video, jpeg = self._video, self._ports.encode(still.frame)
         key = naming.still_key(video.name, still.number)
-        if not self._ports.stage.put(key, jpeg, content_type=JPEG, stamp=video.order):
+        if not self._ports.stage.put(key, jpeg, content_type=JPEG, stamp=video.rank):
             return None
         height, width = still.frame.shape[:2]
         began_at = video.began_at or video.uploaded_at

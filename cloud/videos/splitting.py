@@ -10,18 +10,19 @@ import tempfile
 import time
 from collections.abc import Callable
 from contextlib import suppress
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 from cloud.videos import naming
-from cloud.videos.clearing import refuse, trim, wipe, write_refused
+from cloud.videos.clearing import refuse, trim, wipe, write_aside, write_refused
 from cloud.videos.film_port import Film, OpenFilm
 from cloud.videos.handover import Continuation
 from cloud.videos.ledger import SupersededError, begin, change
 from cloud.videos.objects import Objects, ReplacedError, Uploads
 from cloud.videos.sampling import Sampling
 from cloud.videos.sending import MAX_STILLS, Sending, SendingPorts
+from cloud.videos.succession import TakenError
 from cloud.videos.upload import Upload
 from cloud.videos.video import FilmFacts, Video
 from sightline.errors import ConfigError, MissingError, VideoError
@@ -84,8 +85,22 @@ class Splitting:
             TransportError: A service did not answer; try again.
             ConfigError: The function is set up wrongly.
         """
+        video = self._new(upload)
+        try:
+            with suppress(TakenError):  # that file keeps the name, unless this one is a film too
+                video = begin(self._ledger, video)
+                with suppress(SupersededError):  # by which file's, is seen when this one is open
+                    video = self._cleared(video)
+            # The same event again, after the candidates were sent: who looks at them asks for more.
+            if not _waits(video):
+                self._split(video, time_left_s)
+        except SupersededError as err:
+            log.info("the upload %s of %s is dropped: %s", video.job, ascii(upload.key), err)
+            self._tidy(video.name)
+
+    def _new(self, upload: Upload) -> Video:
         now = self._now()
-        video = Video(
+        return Video(
             name=upload.name,
             key=upload.key,
             job=upload.job,
@@ -100,14 +115,6 @@ class Splitting:
                 "max_stills": self._limits.max_stills,
             },
         )
-        try:
-            video = begin(self._ledger, video)
-            # The same event again, after the candidates were sent: who looks at them asks for more.
-            if not (video.wants_first and video.chunks_sent and video.chunks is None):
-                self._split(video, time_left_s)
-        except SupersededError as err:
-            log.info("the upload %s of %s is dropped: %s", video.job, ascii(upload.key), err)
-            self._tidy(video.name)
 
     def go_on(self, continuation: Continuation, time_left_s: Callable[[], float]) -> None:
         """Go on with a video that was split up to some point.
@@ -133,25 +140,41 @@ class Splitting:
             log.info("the video %s is finished already", ascii(video.name))
             self._tidy(video.name)
             return
-        if not video.cleared:
-            wipe(video, ledger=self._ledger, stage=self._stage, outputs=self._outputs)
-            video = change(self._ledger, video, lambda stands: stands.wiped(self._now()))
         try:
             with tempfile.TemporaryDirectory(dir=self._folder) as folder:
                 self._read(video, Path(folder) / "video", time_left_s)
         except VideoError as err:
-            log.info("the video %s is refused, %s: %s", ascii(video.name), err.reason, err)
+            log.info("the upload %s is refused, %s: %s", ascii(video.key), err.reason, err)
+            self._refuse(video, err)
+        except ReplacedError as err:
+            # What replaced it has an event of its own, which will take this row over.
+            raise SupersededError(str(err)) from err
+
+    def _cleared(self, video: Video) -> Video:
+        """Take away what earlier uploads have left, once."""
+        if video.cleared or video.is_settled:
+            return video
+        wipe(video, ledger=self._ledger, stage=self._stage, outputs=self._outputs)
+        return change(self._ledger, video, lambda stands: stands.wiped(self._now()))
+
+    def _refuse(self, video: Video, err: VideoError) -> None:
+        """Write why there is nothing to split: aside, if another file's video has the name."""
+        now = self._now()
+        try:
             refuse(
                 video,
                 err,
                 ledger=self._ledger,
                 stage=self._stage,
                 outputs=self._outputs,
-                now=self._now(),
+                now=now,
             )
-        except ReplacedError as err:
-            # What replaced it has an event of its own, which will take this row over.
-            raise SupersededError(str(err)) from err
+        except SupersededError:
+            stands = self._ledger.find(video.name)
+            if stands is None or stands.key == video.key:
+                raise
+            refused = video.refused(err.reason, str(err), now=now)
+            write_aside(refused, outputs=self._outputs)
 
     def _tidy(self, name: str) -> None:
         """Take away what was stored by one who did not know yet that nobody wants it."""
@@ -164,7 +187,7 @@ class Splitting:
             trim(stands, ledger=self._ledger, stage=self._stage)
 
     def _read(self, video: Video, path: Path, time_left_s: Callable[[], float]) -> None:
-        video = self._check(video)
+        sampling = self._check(video)
         watch = time.perf_counter()
         try:
             sha256 = self._ports.uploads.fetch(video.key, video.etag, path)
@@ -172,27 +195,48 @@ class Splitting:
             raise _gone(video) from err
         download_ms = (time.perf_counter() - watch) * 1000
         with self._ports.open_film(path) as film:
-            began_at = _began_at(film, video)
 
             def opened(stands: Video) -> Video:
                 return stands.opened(
                     film=_facts(film),
                     sha256=sha256,
-                    # Numbers and times of stills must not differ between one try and the next.
-                    began_at=stands.began_at or began_at,
+                    sampling=sampling if not stands.chunks_sent else stands.sampling,
+                    began_at=_began_at(film, video),
                     download_ms=download_ms,
                     now=self._now(),
                 )
 
-            video = change(self._ledger, video, opened)
+            video = self._cleared(self._opened(video, opened))
             sending = Sending(
                 video, film, self._ports.sending, now=self._now, time_left_s=time_left_s
             )
             if sending.run().is_settled:
                 self._tidy(video.name)
 
-    def _check(self, video: Video) -> Video:
-        """See that the upload can be read, before it is; take its own sampling over."""
+    def _opened(self, video: Video, opened: Callable[[Video], Video]) -> Video:
+        """Note that *video* is a film, which may have the name if another file's has it.
+
+        Raises:
+            SupersededError: A newer film has the name, or somebody else is further with this one.
+            TransportError: The ledger did not answer.
+        """
+
+        def keep_report(before: Video) -> None:
+            if before.outcome == "refused" and before.key != video.key:
+                write_aside(before, outputs=self._outputs)
+
+        try:
+            return change(self._ledger, video, opened)
+        except SupersededError:
+            if video.film is not None:  # it had the name as a film, and has lost it
+                raise
+        entered = begin(self._ledger, opened(video), taking_from=keep_report)
+        if entered.is_settled or entered.chosen is not None or _waits(entered):
+            raise SupersededError(f"the event of {video.key!r} came twice")
+        return entered
+
+    def _check(self, video: Video) -> str:
+        """See that the upload can be read, before it is; return which stills to take."""
         if not naming.fits(video.name):
             raise VideoError("the key is too long for the keys of stills", reason="unsupported")
         try:
@@ -206,19 +250,17 @@ class Splitting:
                 f"the file has {facts.bytes} bytes; at most {self._limits.max_bytes} are read",
                 reason="too_large",
             )
-        if facts.sampling is None or video.chunks_sent:
-            return video
+        if facts.sampling is None:
+            return video.sampling
         try:
-            sampling = str(Sampling.parse(facts.sampling))
+            return str(Sampling.parse(facts.sampling))
         except ConfigError as err:
             raise VideoError(f"its sightline-sampling: {err}", reason="unsupported") from err
-        if sampling == video.sampling:
-            return video
-        return change(
-            self._ledger,
-            video,
-            lambda v: replace(v, settings={**v.settings, "sampling": sampling}),
-        )
+
+
+def _waits(video: Video) -> bool:
+    """Tell whether more is sent only if somebody asks: candidates are being looked at."""
+    return video.wants_first and bool(video.chunks_sent) and video.chunks is None
 
 
 def _facts(film: Film) -> FilmFacts:

@@ -56,6 +56,8 @@ class Video:
     expires_at: datetime  # when this row is forgotten
     settings: Mapping[str, Json]  # those that decide which stills there are
     revision: int = 1  # one more with each change
+    rank_above: str = ""  # see `rank`
+    film_before: str = ""  # the order of the newest film that has had the name
     cleared: bool = False  # what an earlier upload left behind is gone
     # What the split function found out. Offsets are from the film's begin.
     sha256: str | None = None
@@ -137,16 +139,33 @@ class Video:
         return (self.chosen or 1) if self.wants_first else None
 
     @property
+    def rank(self) -> str:
+        """A text that sorts uploads under one name as they got it; most got it as they came."""
+        return self.rank_above or self.order
+
+    @property
+    def newest_film(self) -> str:
+        """The order of the newest film that has or has had the name; none: empty."""
+        return self.film_before if self.film is None else self.order
+
+    @property
     def stamp(self) -> str:
         """A text that sorts what is written of videos of that name: the later is the truer."""
-        return f"{self.order}#{self.chunks_done:06}"
+        return f"{self.rank}#{self.chunks_done:06}"
 
     def wiped(self, now: datetime) -> "Video":
         """Note that nothing of an earlier upload is left."""
         return self if self.cleared else replace(self, cleared=True, changed_at=now)
 
     def opened(
-        self, *, film: FilmFacts, sha256: str, began_at: datetime, download_ms: float, now: datetime
+        self,
+        *,
+        film: FilmFacts,
+        sha256: str,
+        sampling: str,
+        began_at: datetime,
+        download_ms: float,
+        now: datetime,
     ) -> "Video":
         """Note what the file is."""
         if self.is_settled:
@@ -155,7 +174,9 @@ class Video:
             self,
             film=film,
             sha256=sha256,
-            began_at=began_at,
+            settings={**self.settings, "sampling": sampling},
+            # Numbers and times of stills must not differ between one try and the next.
+            began_at=self.began_at or began_at,
             download_ms=round(self.download_ms + download_ms, 1),
             changed_at=now,
             reopened=self.outcome is not None,

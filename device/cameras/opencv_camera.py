@@ -1,5 +1,6 @@
 """Cameras that OpenCV reads live: on USB, or on the network by RTSP or HTTP."""
 
+import math
 import re
 import sys
 import time
@@ -43,6 +44,8 @@ class LiveCamera:
         self._name = f"camera source {without_password(source)}"
         self._size = (width, height)
         self._timeout_ms = round(timeout_s * 1000)
+        # The driver of a USB camera has a time-out of its own, and keeps nothing back.
+        self._silence_s = math.inf if isinstance(self._target, int) else self._timeout_ms / 1000
         self._now = now
         self._clock = clock
         self._video: cv2.VideoCapture | None = None
@@ -82,9 +85,14 @@ class LiveCamera:
         """Go on to the next frame; one that came damaged is no end of the stream."""
         begun_s = time.monotonic()
         for _ in range(_DAMAGED):
-            if video.grab():
+            asked_s = time.monotonic()
+            given = video.grab()
+            now_s = time.monotonic()
+            # At its time-out OpenCV gives, one at each, what the decoder had kept back: frames from
+            # before the silence, which would pass for new ones and put off the end.
+            if given and now_s - asked_s < self._silence_s:
                 return
-            if time.monotonic() - begun_s > self._timeout_ms / 2000:
+            if now_s - begun_s > self._timeout_ms / 2000:
                 break  # it was waited for
         raise CameraError(f"{self._name}: it has stopped giving frames")
 

@@ -1,4 +1,4 @@
-"""`bench video-chain`: videos through the whole stack, on this machine."""
+"""`bench video-chain` and `bench http`: through the whole stack, on this machine."""
 
 import shutil
 import tempfile
@@ -71,6 +71,25 @@ def video_chain(
         raise typer.Exit(1)
 
 
+def http(
+    requests: Annotated[int, typer.Option(min=1, help="Pictures, after 20 to warm up.")] = 60,
+) -> None:
+    """A picture over HTTP, warm: what its way takes beside the networks."""
+    from infra.bench import http as measured
+    from infra.demo.rehearsal import Rehearsal
+
+    scratch = Path(tempfile.mkdtemp(prefix="sightline-bench-"))
+    try:
+        with Rehearsal(scratch, workers=2, say=say) as rehearsal:
+            found = measured.measure(rehearsal, say=say, requests=requests)
+    finally:
+        shutil.rmtree(scratch, ignore_errors=True)
+    print_table(measured.COLUMNS, measured.as_rows(found), empty="")
+    if not found.reached:
+        raise typer.Exit(1)
+
+
 def register(app: typer.Typer) -> None:
-    """Add the command to the benchmarks."""
+    """Add the commands to the benchmarks."""
+    app.command(epilog="Example: ./run bench http")(http)
     app.command(epilog="Example: ./run bench video-chain --videos 100")(video_chain)

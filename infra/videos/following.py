@@ -125,7 +125,7 @@ class Following:
         """Look once at each that is open; *show* is told of all of them, and how they ended."""
         for each in self.open:
             note = self._notes.find(each.file.name) if self._notes else None
-            found = _result(self._outbox, each.file.name)
+            found = self._found(each, note)
             verdict = "older" if found is None else judge(each, found, note)
             if verdict == "replaced":
                 self.replaced.append(self._open.pop(each.file.key))
@@ -136,6 +136,15 @@ class Following:
                 show(_standing(each, note, state=found.status))
             else:
                 show(_standing(each, note))
+
+    def _found(self, upload: Upload, note: Video | None) -> VideoResult | None:
+        """Read the result under the name, or that a file was refused whose name another has."""
+        found, key = _result(self._outbox, upload.file.name), upload.file.key
+        holder = note.key if note else found.video if found else key
+        aside = None if holder == key else _result(self._outbox, key)
+        if aside is not None and aside.video == key and judge(upload, aside, note) == "ours":
+            return aside
+        return found
 
     def _is_whole(self, result: VideoResult) -> bool:
         """Tell whether all outputs are there: the one read is the first that is written."""

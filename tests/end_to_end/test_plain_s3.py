@@ -228,14 +228,29 @@ def test_what_is_no_video_gets_a_report_that_says_why(
     assert client.find(client.output, f"{name}.csv") is None
 
 
-def test_a_picture_called_mp4_is_answered(client: PlainClient, name: str) -> None:
+def test_a_picture_called_mp4_is_refused(client: PlainClient, name: str) -> None:
     picture = Path(__file__).parents[1] / "data" / "grace-hopper.jpg"
     client.upload(f"{name}.mp4", picture.read_bytes())
 
-    said = client.report(name)  # a film of one picture, or refused; but answered
+    said = client.report(name)
 
-    assert said["status"] in ("complete", "refused")
-    assert said["status"] == "complete" or said["reason"]
+    assert (said["status"], said["reason"]) == ("refused", "not_a_video")
+    assert "picture (JPEG)" in said["detail"]
+    assert client.find(client.output, f"{name}.txt") is None
+
+
+def test_what_lies_beside_a_film_on_a_cameras_card_leaves_its_result_alone(
+    client: PlainClient, grace_film: Path, name: str
+) -> None:
+    client.upload(f"{name}.mp4", grace_film.read_bytes())
+    assert client.names(name) == "Grace Hopper\n"
+
+    client.upload(f"{name}.srt", b"1\n00:00:00,000 --> 00:00:01,000\nHi\n")
+
+    aside = client.report(f"{name}.srt")
+    assert (aside["video"], aside["reason"]) == (f"{name}.srt", "not_a_video")
+    assert client.names(name) == "Grace Hopper\n"
+    assert client.report(name)["status"] == "complete"
 
 
 def test_a_broken_tail_is_used_as_far_as_it_goes_and_said(

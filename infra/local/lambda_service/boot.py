@@ -3,6 +3,7 @@
 Run by path with the function's own interpreter, so it knows the standard library alone.
 """
 
+import importlib
 import os
 import runpy
 import signal
@@ -28,7 +29,20 @@ def follow_service() -> None:
     threading.Thread(target=wait, name="lifeline", daemon=True).start()
 
 
+def connect_client() -> None:
+    """Have the runtime client take the secret of its address, and go on without.
+
+    Its native part, which fetches and answers events, reads the address now and once, and takes a
+    path. Its Python part, which reports a failed start, reads it later, and takes a host and a port
+    alone.
+    """
+    host_and_port = os.environ["AWS_LAMBDA_RUNTIME_API"].partition("/")[0]
+    importlib.import_module("awslambdaric.lambda_runtime_client")
+    os.environ["AWS_LAMBDA_RUNTIME_API"] = host_and_port
+
+
 if __name__ == "__main__":
     follow_service()
+    connect_client()
     sys.argv[0] = "awslambdaric"
     runpy.run_module("awslambdaric", run_name="__main__", alter_sys=True)

@@ -16,7 +16,7 @@ def worker_environment(
 
     Args:
         function: Whose worker it is.
-        runtime_api: Host and port.
+        runtime_api: Host, port and secret, as boot.py takes them.
         granted: Fetched for this worker: the role's credentials.
         service: The service's own environment, of which a few names are passed on.
     """

@@ -2,10 +2,9 @@
 
 import json
 import re
-import secrets
 from collections.abc import Mapping
 from typing import Any, Protocol
-from urllib.parse import unquote, urlsplit
+from urllib.parse import unquote
 
 from infra.local.lambda_service.dispatcher import StoppingError, ThrottledError
 from infra.local.lambda_service.invocation import (
@@ -70,7 +69,7 @@ class _InvokeHandler(LoopbackHandler):
     timeout = 60  # of a peer that has stopped writing, or keeps an idle connection
 
     def do_POST(self) -> None:  # noqa: N802 - the base's name
-        path = self._path()
+        path = self.path_after(self.server.secret)
         if path is None:
             self.close_connection = True
             self.reply(403)
@@ -87,17 +86,6 @@ class _InvokeHandler(LoopbackHandler):
         except StoppingError as err:
             body = {"Type": "Service", "message": str(err)}
             self._send(503, body, X_Amzn_ErrorType="ServiceException")
-
-    def _path(self) -> str | None:
-        """The request's path after the secret; None if that is not what it begins with."""
-        try:
-            path = urlsplit(self.path).path
-        except ValueError:
-            return None
-        given, slash, rest = path.removeprefix("/").partition("/")
-        # In a time that does not tell how much of it was right.
-        known = secrets.compare_digest(given.encode(), self.server.secret.encode())
-        return f"/{rest}" if known and slash else None
 
     def _serve(self, path: str) -> None:
         if not self.is_from_here():

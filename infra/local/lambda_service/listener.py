@@ -1,6 +1,7 @@
 """An HTTP listener on loopback, for threads, that leaves nothing open behind it."""
 
 import contextlib
+import secrets
 import selectors
 import socket
 import sys
@@ -45,6 +46,20 @@ class LoopbackHandler(BaseHTTPRequestHandler):
         except ValueError:
             return False
         return host in _LOOPBACK_NAMES and "Origin" not in self.headers
+
+    def path_after(self, secret: str) -> str | None:
+        """The request's path less *secret*, its first part; None if it begins with anything else.
+
+        `is_from_here` keeps web pages out; this, the programs of the machine's other accounts.
+        """
+        try:
+            path = urlsplit(self.path).path
+        except ValueError:
+            return None
+        given, slash, rest = path.removeprefix("/").partition("/")
+        # In a time that does not tell how much of it was right.
+        known = secrets.compare_digest(given.encode(), secret.encode())
+        return f"/{rest}" if known and slash else None
 
     def read_body(self, limit: int) -> bytes | None:
         """The request's body; None if it is larger than *limit* (read to its end, dropped).

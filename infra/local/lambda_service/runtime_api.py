@@ -1,13 +1,14 @@
 """The Lambda Runtime API of one worker, as `awslambdaric` speaks it.
 
-A listener a worker: the runtime client takes a host and a port and nothing more, so the port is
-what tells workers apart.
+A listener a worker, so that the port tells workers apart. Paths begin with a secret that only the
+worker has: otherwise another account of the machine could take its events, and what is in them.
 
 Source: AWS Lambda developer guide, "Using the Lambda runtime API for custom runtimes".
 """
 
 import json
 import re
+import secrets
 
 from infra.local.lambda_service.function import Function
 from infra.local.lambda_service.handover import Handover
@@ -15,6 +16,7 @@ from infra.local.lambda_service.invocation import MAX_SYNC_BYTES, Invocation, Ou
 from infra.local.lambda_service.listener import LoopbackHandler, LoopbackServer
 
 _BASE = "/2018-06-01/runtime"
+_INIT_ERROR = f"{_BASE}/init/error"
 _SETTLED = re.compile(rf"{_BASE}/invocation/([0-9a-f-]+)/(response|error)")
 
 
@@ -24,7 +26,13 @@ class RuntimeApi(LoopbackServer):
     def __init__(self, function: Function, handover: Handover) -> None:
         self.function = function
         self.handover = handover
+        self.secret = secrets.token_urlsafe()
         super().__init__(_RuntimeHandler, purpose=f"runtime API of {function.name}")
+
+    @property
+    def endpoint(self) -> str:
+        """What the runtime client is told: host, port, and the first part of every path."""
+        return f"{self.address}/{self.secret}"
 
     def close(self, *, grace_s: float = 2) -> None:
         """Stop serving; the process, if it lives, is sent away from its wait."""
@@ -36,7 +44,8 @@ class _RuntimeHandler(LoopbackHandler):
     server: RuntimeApi
 
     def do_GET(self) -> None:  # noqa: N802 - the base's names
-        if not self.is_from_here() or self.path != f"{_BASE}/invocation/next":
+        path = self.path_after(self.server.secret)
+        if not self.is_from_here() or path != f"{_BASE}/invocation/next":
             self.reply(404)
             return
         taken = self.server.handover.take()
@@ -47,7 +56,10 @@ class _RuntimeHandler(LoopbackHandler):
         self._hand_out(invocation, deadline_ms)
 
     def do_POST(self) -> None:  # noqa: N802
-        if not self.is_from_here():
+        path = self.path_after(self.server.secret)
+        if self.path == _INIT_ERROR:
+            path = self.path  # boot.py says why it is without; it can do no more than spoil a start
+        if path is None or not self.is_from_here():
             self.close_connection = True
             self.reply(403)
             return
@@ -57,10 +69,10 @@ class _RuntimeHandler(LoopbackHandler):
             self.close_connection = True
             self._say(411, errorType="LengthRequired")
             return
-        if self.path == f"{_BASE}/init/error":
+        if path == _INIT_ERROR:
             self.server.handover.fail_init(body or b"{}")
             self._say(202, status="OK")
-        elif (match := _SETTLED.fullmatch(self.path)) is not None:
+        elif (match := _SETTLED.fullmatch(path)) is not None:
             self._settle(match[1], body, failed=match[2] == "error")
         else:
             self._say(404, errorType="NotFound")

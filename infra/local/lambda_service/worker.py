@@ -112,7 +112,7 @@ class Worker:
 
     def _spawn(self, granted: Mapping[str, str]) -> subprocess.Popen[bytes]:
         environment = worker_environment(
-            self._function, runtime_api=self._api.address, granted=granted, service=os.environ
+            self._function, runtime_api=self._api.endpoint, granted=granted, service=os.environ
         )
         # -P: the folder of boot.py must not be on the module path.
         command = [str(self._function.python), "-P", str(_BOOT), self._function.handler]

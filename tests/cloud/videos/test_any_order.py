@@ -18,7 +18,8 @@ from tests.cloud.videos.world import World, film
 
 MOMENTS = (1, 2, 3, 5, 8, 12, 20, 35, 60, 90)  # calls of one delivery before something happens
 
-Video = tuple[str, list[list[str]], str | None]  # key, who is in each still, sampling
+Shots = list[list[str]] | None  # who is in each still; None: it is no film
+Video = tuple[str, Shots, str | None]  # key, shots, sampling
 
 
 class DiedError(Exception):
@@ -55,7 +56,8 @@ class Chaos:
 
     def upload(self) -> None:
         key, shots, sampling = self.to_upload.pop(0)
-        self.world.upload(key, film(*shots), sampling=sampling)
+        data = b"no film" if shots is None else film(*shots)
+        self.world.upload(key, data, sampling=sampling)
 
     def deliver(self, delivery: tuple[str, Any]) -> None:
         kind, what = delivery
@@ -118,16 +120,19 @@ class Chaos:
 
 
 def some_videos(random: Random) -> list[Video]:
-    """Make up to three uploads under one name."""
+    """Make up to four uploads under one name."""
     people = [[], ["?"], ["!"], ["Ada"], ["Ada", "Bob"], ["Bob", "?"], ["broken"]]
-    return [
-        (
-            random.choice(["a.mp4", "a.mov"]),
-            [random.choice(people) for _ in range(random.choice([0, 1, 3, 10, 11, 24, 33]))],
-            random.choice([None, None, "first"]),
-        )
-        for _ in range(random.choice([1, 2, 2, 3]))
-    ]
+
+    def some_shots() -> list[list[str]]:
+        return [random.choice(people) for _ in range(random.choice([0, 1, 3, 10, 11, 24, 33]))]
+
+    videos: list[Video] = []
+    for _ in range(random.choice([1, 2, 2, 3, 4])):
+        key = random.choice(["a.mp4", "a.mp4", "a.mov", "a.mov", "a.srt"])
+        is_film = key != "a.srt" and random.random() < 0.8
+        sampling = random.choice([None, None, "first"])
+        videos.append((key, some_shots() if is_film else None, sampling))
+    return videos
 
 
 def expected_names(shots: list[list[str]]) -> str:
@@ -143,14 +148,32 @@ def expected_names(shots: list[list[str]]) -> str:
     return "".join(f"{n}\n" for n in names) or ("unknown\n" if has_faces else "")
 
 
-def check(world: World, shots: list[list[str]], sampling: str | None) -> None:
+def heirs(videos: list[Video]) -> list[Video]:
+    """Tell which of the uploads may have the name at last; most often one alone."""
+    newest = {key: place for place, (key, _, _) in enumerate(videos)}
+    films = [place for place, (_, shots, _) in enumerate(videos) if shots is not None]
+    there = [place for place in films if newest[videos[place][0]] == place]
+    film = max(there, default=-1)
+    # What was a film may have had the name when it was replaced by what is none.
+    replaced = {newest[videos[place][0]] for place in films if place > film}
+    if film < 0:
+        return [videos[place] for place in newest.values()]
+    return [videos[place] for place in {film, *replaced}]
+
+
+def check(world: World, videos: list[Video]) -> None:
     video = world.ledger.find("a")
     assert video is not None
+    shots, sampling = next(heir[1:] for heir in heirs(videos) if heir[0] == video.key)
+    check_asides(world, videos, video.key)
+    outputs = sorted(set(world.outputs.stored) - {f"{key}.json" for key, _, _ in videos})
     if not shots:
-        assert sorted(world.outputs.stored) == ["a.json"]
-        assert world.report("a")["reason"] == "no_frames"
+        assert outputs == ["a.json"]
+        reason = "not_a_video" if shots is None else "no_frames"
+        assert (world.report("a")["job"], world.report("a")["reason"]) == (video.job, reason)
         assert world.stage.stored == {}
         return
+    assert outputs == ["a.csv", "a.json", "a.txt"]
     report = json.loads(world.outputs.get("a.json"))
     assert (report["job"], report["status"], video.state) == (video.job, "complete", "done")
     judged = [n for n, people in enumerate(shots, 1) if set(people) & {"Ada", "Bob", "?"}]
@@ -173,6 +196,14 @@ def check(world: World, shots: list[list[str]], sampling: str | None) -> None:
     assert len(rows) == 1 + len(report["people"])
 
 
+def check_asides(world: World, videos: list[Video], holder: str) -> None:
+    """What is no film, and has not the name, is told so under its whole key."""
+    for key, (_, shots, _) in {video[0]: video for video in videos}.items():
+        if shots is None and key != holder:
+            report = world.report(key)
+            assert (report["video"], report["reason"]) == (key, "not_a_video")
+
+
 @settings(max_examples=300, deadline=None)
 @given(st.integers(0, 2**32))
 def test_at_last_all_is_as_if_nothing_had_happened(seed: int) -> None:
@@ -185,6 +216,6 @@ def test_at_last_all_is_as_if_nothing_had_happened(seed: int) -> None:
         chaos.upload()
     chaos.settle()
 
-    check(world, *videos[-1][1:])
+    check(world, videos)
     assert all(times == 1 for (_, how), times in Counter(world.finished).items() if how == "done")
     assert list(world.ledger.unchanged_since(world.now())) == []

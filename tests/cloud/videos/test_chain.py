@@ -363,6 +363,75 @@ def test_a_refused_upload_leaves_nothing_of_the_video_before() -> None:
     assert world.stage.stored == {}
 
 
+@pytest.mark.parametrize("is_done", [True, False])
+@pytest.mark.parametrize(
+    ("data", "reason"),
+    [(b"1\n00:00 --> 00:01\nHi", "not_a_video"), (b"", "empty"), (bytes(3001), "too_large")],
+)
+def test_what_is_no_film_leaves_another_files_video_under_its_name_alone(
+    data: bytes, reason: str, is_done: bool
+) -> None:
+    world = World(max_bytes=3000)
+    mine = world.upload("sub/a.mp4", film(*[["Ada"]] * 25))
+    if is_done:
+        world.run()
+    else:
+        world.split(world.events.pop())
+    row, stored = world.ledger.find("sub/a"), dict(world.outputs.stored)
+    world.upload("sub/a.srt", data)
+
+    world.split(world.events.pop())
+
+    assert world.ledger.find("sub/a") == row
+    aside = world.report("sub/a.srt")
+    assert (aside["video"], aside["status"], aside["reason"]) == ("sub/a.srt", "refused", reason)
+    del world.outputs.stored["sub/a.srt.json"]
+    assert world.outputs.stored == stored
+    world.run()
+    assert world.report("sub/a")["job"] == mine.job
+    assert world.report("sub/a")["frames"]["recognized"] == 25
+
+
+@pytest.mark.parametrize("reverse", [False, True])
+def test_a_film_and_what_lies_beside_it_end_the_same_whichever_comes_first(reverse: bool) -> None:
+    world = World()
+    for key in ("a.jpg", "a.mp4", "a.srt"):
+        world.upload(key, film(["Ada"]) if key == "a.mp4" else b"no film")
+    if reverse:
+        world.events.reverse()
+
+    world.run()
+
+    assert world.text("a.txt") == "Ada\n"
+    assert world.report("a")["video"] == "a.mp4"
+    assert sorted(world.outputs.stored) == ["a.csv", "a.jpg.json", "a.json", "a.srt.json", "a.txt"]
+    assert [how for _, how in world.finished].count("done") == 1
+
+
+def test_what_was_written_aside_goes_when_that_file_is_a_film_after_all() -> None:
+    world = World()
+    for key, data in [("a.mp4", film(["Ada"])), ("a.mov", b"cut off"), ("a.mov", film(["Bob"]))]:
+        world.upload(key, data)
+        world.run()
+
+    assert sorted(world.outputs.stored) == ["a.csv", "a.json", "a.txt"]
+    assert world.text("a.txt") == "Bob\n"
+
+
+def test_what_is_written_aside_takes_no_other_videos_place() -> None:
+    world = World()
+    for key in ("a", "a.srt.mp4", "a.mp4"):
+        world.upload(key, film(["Ada"]))
+        world.run()
+    before = dict(world.outputs.stored)
+
+    for key in ("a.srt", "a"):
+        world.upload(key, b"no film")
+        world.run()
+
+    assert world.outputs.stored == before
+
+
 def test_outputs_of_the_video_before_are_gone_before_the_new_one_is_read() -> None:
     world = World()
     world.upload("a.mp4", film(["Ada"]))
@@ -439,6 +508,88 @@ def test_a_video_that_stalls_is_finished_with_what_there_is() -> None:
     assert world.report("a")["status"] == "complete"
     assert world.report("a")["frames"]["recognized"] == 25
     assert [outcome for _, outcome in world.finished] == ["incomplete", "done"]
+
+
+def test_a_video_that_waits_behind_another_has_not_stalled() -> None:
+    world = World()
+    world.upload("long.mp4", film(*[["Ada"]] * 50))
+    world.upload("a.mp4", film(["Bob"]))
+    for _ in range(2):
+        world.split(world.events.pop(0))
+
+    for _ in range(5):
+        world.serving.serve(world.chunks.waiting.popleft())
+        world.sweep(600)
+    assert world.report("long")["status"] == "complete"
+    assert "a.json" not in world.outputs.stored  # after 50 minutes
+    world.run()
+
+    assert world.report("a")["status"] == "complete"
+    assert [how for _, how in world.finished] == ["done", "done"]
+
+
+def test_a_video_that_waits_behind_many_short_ones_has_not_stalled() -> None:
+    world = World()
+    names = [f"{number}" for number in range(8)]
+    for name in names:
+        world.upload(f"{name}.mp4", film(["Ada"]))
+    while world.events:
+        world.split(world.events.pop(0))
+
+    while world.chunks.waiting:
+        world.serving.serve(world.chunks.waiting.popleft())
+        world.sweep(600)
+
+    assert {world.report(name)["status"] for name in names} == {"complete"}
+
+
+def test_a_lost_chunk_is_noticed_when_later_videos_are_done() -> None:
+    world = World()
+    world.upload("a.mp4", film(*[["Ada"]] * 15))
+    world.split(world.events.pop())
+    world.chunks.waiting.clear()
+
+    noticed = []
+    for number in range(3):  # uploaded at once, ten minutes and twenty minutes after it
+        world.upload(f"{number}.mp4", film(["Bob"]))
+        world.run()
+        world.sweep(600)
+        noticed.append("a.json" in world.outputs.stored)
+
+    assert noticed == [False, False, True]
+    assert world.report("a")["status"] == "incomplete"
+
+
+def test_a_video_waits_behind_others_for_six_hours_at_most() -> None:
+    world = World()
+    world.upload("long.mp4", film(*[["Ada"]] * 400))
+    world.upload("a.mp4", film(["Bob"]))
+    for _ in range(2):
+        world.split(world.events.pop(0))
+    world.chunks.waiting.pop()
+
+    hours = 0.0
+    while "a.json" not in world.outputs.stored:
+        world.serving.serve(world.chunks.waiting.popleft())
+        world.sweep(600)
+        hours += 1 / 6
+
+    assert hours == pytest.approx(6)
+    assert world.report("a")["status"] == "incomplete"
+
+
+def test_who_splits_beside_it_does_not_keep_a_video_whose_recognition_died() -> None:
+    world = World()
+    world.upload("a.mp4", film(["Ada"]))
+    world.split(world.events.pop())
+    world.clock.at += timedelta(seconds=890)
+    world.upload("b.mp4", film(["Bob"]))
+    world.split(world.events.pop())
+
+    world.sweep(20)
+
+    assert world.report("a")["status"] == "incomplete"
+    assert "b.json" not in world.outputs.stored
 
 
 def test_a_video_whose_splitting_died_is_finished_with_what_there_is() -> None:

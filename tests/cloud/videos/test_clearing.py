@@ -28,7 +28,7 @@ def test_stale_stills_are_removed_whatever_their_number(count: int, requests: in
 @pytest.mark.parametrize("count", [5, 2500])
 def test_a_newer_uploads_stills_are_left(count: int) -> None:
     ledger, stage, video = MemoryLedger(), MemoryObjects(), a_video()
-    newer = a_video("a.mov", later_s=1)
+    newer = a_video(later_s=1)
     begin(ledger, video)
     begin(ledger, newer)
     for number in range(1, count + 1):

@@ -19,6 +19,7 @@ from cloud.videos.ledger import (
     change,
 )
 from cloud.videos.memory import MemoryLedger
+from cloud.videos.succession import TakenError
 from cloud.videos.upload import Upload
 from cloud.videos.video import FilmFacts, Lease, Video
 from tests.cloud.fakes import NOON
@@ -55,11 +56,15 @@ def a_marker(chunk: int = 1, **changes: Any) -> Marker:
     return replace(Marker(chunk=chunk, stills=10), **changes)
 
 
+FILM = FilmFacts(codec="h264", width=720, height=1280, duration_s=1.5, rate=29.97)
+
 FULL = a_video(
     "sub/ä b.mov",
+    rank_above="2027~",
+    film_before="2025",
     cleared=True,
     sha256="0" * 64,
-    film=FilmFacts(codec="h264", width=720, height=1280, duration_s=1.5, rate=29.97),
+    film=FILM,
     began_at=NOON - timedelta(microseconds=1),
     stills=25,
     chunks_sent=2,
@@ -174,11 +179,33 @@ def test_a_finished_video_is_open_no_more(ledger: Ledger) -> None:
     assert list(ledger.unchanged_since(NOON + timedelta(days=1))) == []
 
 
+def test_who_was_served_last_is_the_last_done_or_else_any_that_is_open(ledger: Ledger) -> None:
+    def at(second: float, key: str, **changes: Any) -> Video:
+        video = a_video(key, changed_at=NOON + timedelta(seconds=second), **changes)
+        ledger.write(video, expected=None)
+        return video
+
+    at(9, "waiting.mp4")
+    at(8, "refused.mp4", outcome="refused")
+    at(7, "incomplete.mp4", outcome="incomplete", chunks_done=1)
+    assert ledger.last_served(NOON) is None
+
+    begun = at(5, "begun.mp4", chunks_done=1)
+    assert ledger.last_served(NOON) == begun
+    assert ledger.last_served(NOON + timedelta(seconds=5)) == begun
+    assert ledger.last_served(NOON + timedelta(seconds=5, microseconds=1)) is None
+
+    at(2, "sooner.mp4", outcome="done", chunks_done=1)
+    done = at(3.5, "done.mp4", outcome="done", chunks_done=1)
+    assert ledger.last_served(NOON) == done
+    assert ledger.last_served(NOON + timedelta(seconds=4)) == begun
+
+
 # What is built on that.
 
 
 def test_a_newer_upload_takes_the_row_over_and_an_older_one_does_not(ledger: Ledger) -> None:
-    older, newer = a_video(), a_video("a.mov", later_s=0.001)
+    older, newer = a_video(), a_video(later_s=0.001)
 
     assert begin(ledger, older) == older
     assert begin(ledger, newer).job == newer.job
@@ -186,6 +213,51 @@ def test_a_newer_upload_takes_the_row_over_and_an_older_one_does_not(ledger: Led
         begin(ledger, older)
     with pytest.raises(SupersededError):
         change(ledger, older, lambda video: replace(video, stills=1))
+
+
+def test_another_files_upload_takes_the_row_once_it_is_a_film(ledger: Ledger) -> None:
+    older, newer = a_video(film=FILM), a_video("a.mov", later_s=1)
+    told: list[str] = []
+    begin(ledger, a_video())
+    change(ledger, older, lambda video: replace(video, film=FILM))
+
+    with pytest.raises(TakenError):
+        begin(ledger, newer)
+    entered = begin(
+        ledger, replace(newer, film=FILM), taking_from=lambda before: told.append(before.key)
+    )
+
+    assert ledger.find("a") == entered
+    assert (entered.key, entered.rank, told) == ("a.mov", newer.order, ["a.mp4"])
+    with pytest.raises(SupersededError):
+        begin(ledger, older)
+
+
+def test_a_film_takes_the_row_of_what_is_newer_and_none_and_ranks_above_it(ledger: Ledger) -> None:
+    film, other = a_video(film=FILM), a_video("a.srt", later_s=1)
+    begin(ledger, other)
+    change(ledger, other, lambda video: video.refused("not_a_video", "", now=NOON))
+
+    entered = begin(ledger, film)
+
+    assert entered.rank > other.stamp
+    assert (entered.outcome, entered.reason, entered.is_open) == (None, None, True)
+    with pytest.raises(TakenError):
+        begin(ledger, other)
+    newer = begin(ledger, a_video("a.mov", later_s=2, film=FILM))
+    assert (newer.rank, newer.rank > entered.stamp) == (newer.order, True)
+
+
+def test_a_film_that_lost_the_name_to_a_newer_one_does_not_get_it_back(ledger: Ledger) -> None:
+    first, second = a_video(film=FILM), a_video("a.mov", later_s=1, film=FILM)
+    broken = a_video("a.mov", later_s=2)
+    begin(ledger, first)
+    begin(ledger, second)
+    begin(ledger, broken)
+    change(ledger, broken, lambda video: video.refused("not_a_video", "", now=NOON))
+
+    with pytest.raises(SupersededError):
+        begin(ledger, first)
 
 
 def test_the_same_upload_again_finds_how_far_it_is(ledger: Ledger) -> None:

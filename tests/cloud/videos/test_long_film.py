@@ -89,24 +89,24 @@ def finish(count: int) -> tuple[Outputs, int]:
 
 def test_memory_does_not_grow_with_the_film() -> None:
     finish(10)  # what is made once
-    _, short = finish(300)
-    outputs, long = finish(3000)
+    _, short = finish(1500)  # more than a page
+    outputs, long = finish(6000)
 
-    assert outputs.counted == 3000
-    assert outputs.size > 1_500_000
+    assert outputs.counted == 6000
+    assert outputs.size > 3_000_000
     assert outputs.get("a.txt") == b"Ada\nBob\n"
     # The numbers of stills that were answered are remembered, and the object that was written is
-    # 1.5 MB.
-    assert long < short + 800_000
+    # 3 MB.
+    assert long < short + 2_000_000
 
 
 def test_a_report_of_many_is_json() -> None:
     video = a_video(
-        cleared=True, stills=250, chunks=1, chunks_done=1, stills_done=250, began_at=NOON
+        cleared=True, stills=2500, chunks=1, chunks_done=1, stills_done=2500, began_at=NOON
     )
     ledger, outputs = MemoryLedger(), MemoryObjects()
     begin(ledger, video)
-    sightings = ManySightings(video, 250)
+    sightings = ManySightings(video, 2500)
     ports = FinishingPorts(
         stage=MemoryObjects(), outputs=outputs, ledger=ledger, sightings=sightings
     )
@@ -114,5 +114,5 @@ def test_a_report_of_many_is_json() -> None:
     Finishing(ports, now=lambda: NOON).settle(video)
 
     report = json.loads(outputs.get("a.json"))
-    assert len(report["sightings"]) == report["people"][0]["frames"] == 250
+    assert len(report["sightings"]) == report["people"][0]["frames"] == 2500
     assert sightings.pages == 3

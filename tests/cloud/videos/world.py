@@ -21,6 +21,7 @@ from cloud.videos.memory import (
     MemorySplitters,
     MemoryUploads,
 )
+from cloud.videos.objects import Uploads
 from cloud.videos.sampling import Sampling
 from cloud.videos.sending import SendingPorts
 from cloud.videos.serving import Serving, ServingPorts
@@ -204,6 +205,7 @@ class World:
         max_bytes: int = 1_000_000,
         max_stills: int = 20_000,
         stall_s: float = 900,
+        uploads: Uploads | None = None,
     ) -> None:
         self.clock = Clock()
         self.uploads, self.stage, self.outputs = MemoryUploads(), MemoryObjects(), MemoryObjects()
@@ -217,7 +219,7 @@ class World:
         stage, outputs = Watched(self.stage, self._tell), Watched(self.outputs, self._tell)
         self.splitting = Splitting(
             SplittingPorts(
-                uploads=Watched(self.uploads, self._tell),
+                uploads=Watched(uploads or self.uploads, self._tell),
                 outputs=outputs,
                 open_film=open_film,
                 sending=SendingPorts(

@@ -19,7 +19,7 @@ Ending = Callable[[threading.Event], None]
 
 
 def falls_silent(over: threading.Event) -> None:
-    over.wait(DEADLINE_S)
+    over.wait()  # the server keeps the connection: the camera alone can end this
 
 
 def hangs_up(_: threading.Event) -> None:

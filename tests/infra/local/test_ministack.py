@@ -19,6 +19,7 @@ from infra.local.ministack.server import REGION, MiniStackServer, RootKey, Serve
 from infra.local.ports import free_port
 
 pytestmark = pytest.mark.stack
+EMPTY_ZIP = b"PK\5\6" + bytes(18)
 ROOT = RootKey(key_id="AKIATESTTESTTESTTEST", secret="of-the-tests")
 
 
@@ -185,3 +186,25 @@ def test_while_the_disk_is_full_nothing_is_acknowledged(server_settings: ServerS
                 call()
             assert refusal.value.response["ResponseMetadata"]["HTTPStatusCode"] == 503
         assert s3.list_buckets()["Buckets"] == []
+
+
+def test_the_address_of_a_function_is_in_no_error(server_settings: ServerSettings) -> None:
+    nobody = f"http://127.0.0.1:{free_port()}/secret-of-the-service/async/fn"
+    with MiniStackServer(replace(server_settings, functions={"fn": nobody})) as server:
+        client = account(server).client("lambda")
+        account(server).client("iam").create_role(RoleName="fn", AssumeRolePolicyDocument="{}")
+        client.create_function(
+            FunctionName="fn",
+            Runtime="python3.12",
+            Role="arn:aws:iam::000000000000:role/fn",
+            Handler="app.handler",
+            Code={"ZipFile": EMPTY_ZIP},
+        )
+        server.open_broker()
+
+        answer = client.invoke(FunctionName="fn", Payload=b"{}")
+
+    said = answer["Payload"].read().decode()
+    assert answer["FunctionError"]
+    assert "Proxy target of the function unreachable" in said
+    assert "secret" not in said + server.log_path.read_text()

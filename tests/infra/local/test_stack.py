@@ -1,6 +1,8 @@
 """The whole stack on this machine: what it needs, keeps, and leaves behind (nothing)."""
 
+import contextlib
 import dataclasses
+import http.client
 import json
 import os
 import signal
@@ -11,10 +13,14 @@ import sys
 import time
 from collections.abc import Callable
 from pathlib import Path
+from urllib.parse import urlsplit
 
+import boto3
 import pytest
 
+from infra import template
 from infra.local import ports
+from infra.local.facts import LocalFacts
 from infra.local.stack import LocalSettings, LocalStack
 from infra.provision import provision
 from infra.target import Target
@@ -23,6 +29,7 @@ from tests.listeners import listeners
 
 pytestmark = pytest.mark.stack
 PROJECT = Path(__file__).parents[3]
+NAMES = list(template.function_names(template.load(), "sightline"))
 
 
 @pytest.fixture
@@ -56,6 +63,15 @@ def processes_with(text: str) -> list[str]:
             continue
         if command and text in command + environment and folder.name != str(os.getpid()):
             found.append(f"{folder.name} {command}")
+    return found
+
+
+def files_with(secret: bytes, folder: Path) -> list[str]:
+    found = []
+    for path in folder.rglob("*"):
+        with contextlib.suppress(OSError):  # one that was replaced meanwhile, or a socket
+            if path.is_file() and secret in path.read_bytes():
+                found.append(path.name)
     return found
 
 
@@ -99,6 +115,55 @@ def test_the_facts_are_for_their_owner_alone(stack: LocalStack) -> None:
 
     assert stat.S_IMODE(facts.stat().st_mode) == 0o600
     assert stack.facts.root_secret not in repr(stack.facts)
+
+
+def test_functions_are_not_for_who_has_no_address_of_theirs(stack: LocalStack) -> None:
+    address = stack.lambda_service.addresses.host_and_port
+    before = {name: stack.lambda_service.stats(name) for name in NAMES}
+
+    for name in NAMES:
+        for path in (f"2015-03-31/functions/{name}/invocations", f"async/{name}", f"queue/{name}"):
+            # As from another account of the machine: all that it can know is the port.
+            caller = http.client.HTTPConnection(address, timeout=10)
+            caller.request("POST", f"/{path}", b'{"requestContext": {"authorizer": {"iam": {}}}}')
+            answer = caller.getresponse()
+            assert (answer.status, answer.read()) == (403, b"")
+            caller.close()
+
+    assert {name: stack.lambda_service.stats(name) for name in NAMES} == before
+
+
+def test_the_facts_have_the_endpoint_for_a_lambda_client(stack: LocalStack) -> None:
+    facts = LocalFacts.read(stack.settings.state)
+    session = boto3.Session(facts.root_key_id, facts.root_secret, region_name=facts.region)
+    client = session.client("lambda", endpoint_url=facts.lambda_url)
+    event = {"topic": "sightline/v1/door/frames", "payload": "e30="}
+
+    answer = client.invoke(FunctionName="sightline-recognize", Payload=json.dumps(event).encode())
+
+    assert answer["StatusCode"] == 200
+    assert "FunctionError" not in answer, answer["Payload"].read()
+    client.close()
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="reads /proc")
+def test_the_functions_secret_is_shown_nowhere(own: LocalSettings) -> None:
+    said: list[str] = []
+    with LocalStack(own, said.append) as stack:
+        secret = stack.lambda_service.addresses.secret
+        port = stack.lambda_service.addresses.port
+        assert f"functions run at 127.0.0.1:{port}, 1 at once" in said
+        pids = stack.lambda_service.worker_pids("sightline-recognize")
+        pids.append(stack.facts.pids["ministack"])
+        commands = b"".join(Path(f"/proc/{pid}/cmdline").read_bytes() for pid in pids)
+        workers = b"".join(Path(f"/proc/{pid}/environ").read_bytes() for pid in pids[:-1])
+        kept = files_with(secret.encode(), own.state)
+
+    assert len(pids) > 1
+    assert secret not in "".join(said)
+    assert secret.encode() not in commands + workers  # no function may invoke another
+    assert kept == ["stack.json"]
+    assert files_with(secret.encode(), own.state) == []
 
 
 def test_a_second_one_on_the_same_folder_is_refused(stack: LocalStack) -> None:
@@ -149,7 +214,7 @@ def test_a_stop_leaves_nothing_running(own: LocalSettings) -> None:
         assert len(processes_with(str(own.state))) >= 2  # MiniStack and a worker
     used = [
         facts.mqtt_port,
-        *(int(u.rpartition(":")[2]) for u in (facts.endpoint, facts.lambda_url)),
+        *(urlsplit(url).port or 0 for url in (facts.endpoint, facts.lambda_url)),
     ]
 
     assert processes_with(str(own.state)) == []

@@ -1,3 +1,4 @@
+import json
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -9,7 +10,7 @@ from cloud.videos.video import Video
 from infra.videos.files import VideoFile
 from infra.videos.following import Following, Standing, Upload, upload, uploaded_before
 from sightline.errors import ConfigError, MessageError
-from tests.infra.videos.memory import MemoryStack
+from tests.infra.videos.memory import MemoryStack, document
 
 BEGIN = datetime(2026, 11, 21, 9, 30, tzinfo=UTC)
 
@@ -187,6 +188,26 @@ def test_a_refused_video_without_a_digest_is_answered(
     complaint = following.results["a.mp4"].complaint
     assert complaint is not None
     assert complaint.startswith("refused: too_large: 12 GB - cut it into pieces")
+
+
+@pytest.mark.parametrize("is_noted", [True, False])
+def test_a_file_whose_name_anothers_video_has_is_answered_under_its_whole_key(
+    stack: MemoryStack, tmp_path: Path, is_noted: bool
+) -> None:
+    stack.input.put_data("a.mp4", b"film")
+    holder = stack.answer("a.mp4")
+    (tmp_path / "a.srt").write_bytes(b"text")
+    file = VideoFile(path=tmp_path / "a.srt", key="a.srt")
+    notes = Notes(note(holder["job"], "e", outcome="done")) if is_noted else None
+    following = follow([upload(file, stack.input, stack.output)], stack, notes)
+    following.look()
+    assert [each.file.key for each in following.open] == ["a.srt"]
+
+    said = document("a.srt", b"text", BEGIN, status="refused", reason="not_a_video", name="a")
+    stack.output.put_data("a.srt.json", json.dumps(said).encode())
+    following.look()
+
+    assert following.results["a.srt"].reason == "not_a_video"
 
 
 def test_a_result_counts_once_all_its_outputs_are_of_this_upload(

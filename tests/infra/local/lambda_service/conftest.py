@@ -10,7 +10,6 @@ from contextlib import ExitStack
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
-from urllib.parse import urlsplit
 
 import pytest
 
@@ -67,12 +66,15 @@ class Caller:
     service: LambdaService
 
     def post(self, path: str, body: bytes, **headers: str) -> Answer:
-        connection = http.client.HTTPConnection(
-            urlsplit(self.service.url).netloc, timeout=DEADLINE_S
-        )
+        return self.ask("POST", f"/{self.service.addresses.secret}{path}", body, **headers)
+
+    def ask(self, method: str, target: str, body: bytes = b"", **headers: str) -> Answer:
+        """Send a request as it is, without the secret."""
+        address = self.service.addresses.host_and_port
+        connection = http.client.HTTPConnection(address, timeout=DEADLINE_S)
         try:
             named = {name.replace("_", "-"): value for name, value in headers.items()}
-            connection.request("POST", path, body, named)
+            connection.request(method, target, body, named)
             response = connection.getresponse()
             return Answer(response.status, dict(response.headers), response.read())
         finally:

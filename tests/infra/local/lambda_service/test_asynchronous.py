@@ -46,7 +46,7 @@ def test_an_event_is_accepted_at_once_and_run_later(lab: Lab) -> None:
 
 def test_a_forwarded_event_is_answered_as_ministack_expects(lab: Lab) -> None:
     caller = lab.service(lab.function(NOTE))
-    answer = caller.post(caller.service.url_for_async("fn").removeprefix(caller.service.url), b"1")
+    answer = caller.ask("POST", urlsplit(caller.service.addresses.of_async("fn")).path, b"1")
     assert (answer.status, answer.json) == (200, {})
     eventually(lambda: caller.service.stats("fn").done == 1, "it ran")
 
@@ -238,14 +238,15 @@ def test_what_comes_while_it_stops_is_refused(lab: Lab) -> None:
     caller = lab.service(lab.function(HOLD), grace_s=5)
     caller.send("running")
     eventually(lambda: lab.lines() == ["running"], "the first is running")
-    connection = http.client.HTTPConnection(urlsplit(caller.service.url).netloc, timeout=5)
-    connection.request("POST", "/async/fn", b"1")
+    path = urlsplit(caller.service.addresses.of_async("fn")).path
+    connection = http.client.HTTPConnection(caller.service.addresses.host_and_port, timeout=5)
+    connection.request("POST", path, b"1")
     assert json.load(connection.getresponse()) == {}
     stopper = threading.Thread(target=caller.service.stop)
     stopper.start()
 
     def refused() -> bool:
-        connection.request("POST", "/async/fn", b"2")
+        connection.request("POST", path, b"2")
         response = connection.getresponse()
         response.read()
         return response.status == 503

@@ -153,7 +153,7 @@ def test_boto3_understands_the_service(lab: Lab) -> None:
     caller = lab.service(lab.function(RAISE))
     client = boto3.client(
         "lambda",
-        endpoint_url=caller.service.url,
+        endpoint_url=caller.service.addresses.url,
         region_name="us-east-1",
         aws_access_key_id="test",
         aws_secret_access_key="test",
@@ -169,7 +169,7 @@ def test_boto3_understands_the_service(lab: Lab) -> None:
 
 def test_a_port_in_use_is_named_with_its_mend(lab: Lab) -> None:
     holder = lab.service(lab.function(ECHO))
-    port = int(holder.service.url.rsplit(":", 1)[1])
+    port = holder.service.addresses.port
     with pytest.raises(ConfigError, match=f"port {port} on 127.0.0.1.*choose another"):
         lab.service(lab.function(ECHO, name="second"), port=port)
     assert not any(thread.name == "second slot" for thread in threading.enumerate())
@@ -177,4 +177,4 @@ def test_a_port_in_use_is_named_with_its_mend(lab: Lab) -> None:
 
 def test_it_listens_on_loopback_alone(lab: Lab) -> None:
     caller: Caller = lab.service(lab.function(ECHO))
-    assert caller.service.url.startswith("http://127.0.0.1:")
+    assert caller.service.addresses.url.startswith("http://127.0.0.1:")

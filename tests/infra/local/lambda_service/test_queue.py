@@ -2,6 +2,7 @@
 
 import threading
 from concurrent.futures import ThreadPoolExecutor
+from urllib.parse import urlsplit
 
 import pytest
 
@@ -23,7 +24,8 @@ def test_a_message_is_done_when_the_function_is(lab: Lab) -> None:
 
     assert answer.status == 200
     assert answer.json["event"] == {"Records": []}
-    assert caller.service.url_for_queue("fn").endswith("/queue/fn")
+    path = urlsplit(caller.service.addresses.of_queue("fn")).path
+    assert caller.ask("POST", path, b"1").json["event"] == 1
 
 
 def test_a_message_that_failed_is_a_status_and_is_not_tried_again_here(lab: Lab) -> None:

@@ -37,7 +37,7 @@ def test_an_invocation_comes_with_its_headers(
 ) -> None:
     invocation = Invocation(payload=b'{"a": 1}')
     api.handover.offer(invocation, 3)
-    client.request("GET", f"{BASE}/invocation/next")
+    client.request("GET", f"/{api.secret}{BASE}/invocation/next")
     response = client.getresponse()
     assert response.read() == b'{"a": 1}'
     assert response.headers["Lambda-Runtime-Aws-Request-Id"] == invocation.request_id
@@ -50,7 +50,7 @@ def test_an_answer_to_no_question_is_refused(
     api: RuntimeApi, client: http.client.HTTPConnection
 ) -> None:
     stranger = Invocation(payload=b"1").request_id
-    client.request("POST", f"{BASE}/invocation/{stranger}/response", b"2")
+    client.request("POST", f"/{api.secret}{BASE}/invocation/{stranger}/response", b"2")
     response = client.getresponse()
     assert response.status == 400
     assert b"InvalidRequestID" in response.read()
@@ -70,21 +70,39 @@ def test_a_web_page_gets_no_events(
 ) -> None:
     invocation = Invocation(payload=b"1")
     api.handover.offer(invocation, 3)
-    client.request("GET", f"{BASE}/invocation/next", headers=dict([header]))
+    client.request("GET", f"/{api.secret}{BASE}/invocation/next", headers=dict([header]))
     assert client.getresponse().status == 404
     assert api.handover.take() is not None  # it is still there
 
 
 def test_an_unknown_path_is_not_found(api: RuntimeApi, client: http.client.HTTPConnection) -> None:
-    client.request("POST", f"{BASE}/other", b"{}")
+    client.request("POST", f"/{api.secret}{BASE}/other", b"{}")
     assert client.getresponse().status == 404
 
 
 def test_a_closed_api_ends_the_wait_of_its_runtime(
     api: RuntimeApi, client: http.client.HTTPConnection
 ) -> None:
-    client.request("GET", f"{BASE}/invocation/next")
+    client.request("GET", f"/{api.secret}{BASE}/invocation/next")
     api.handover.wait_ready(10)
     api.close()
     with pytest.raises(http.client.RemoteDisconnected):
         client.getresponse()
+
+
+@pytest.mark.parametrize("prefix", ["", "/guessed"])
+def test_who_does_not_have_the_secret_gets_no_events_and_answers_none(
+    api: RuntimeApi, client: http.client.HTTPConnection, prefix: str
+) -> None:
+    invocation = Invocation(payload=b"1")
+    api.handover.offer(invocation, 3)
+
+    client.request("GET", f"{prefix}{BASE}/invocation/next")
+    asked = client.getresponse()
+    assert (asked.status, asked.read()) == (404, b"")
+    assert api.handover.take() is not None  # it is still there
+    client.request("POST", f"{prefix}{BASE}/invocation/{invocation.request_id}/response", b"2")
+    answered = client.getresponse()
+
+    assert (answered.status, answered.read()) == (403, b"")
+    assert api.handover.wait_outcome(0) == "late"
