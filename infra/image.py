@@ -173,8 +173,8 @@ def docker_available(environ: Mapping[str, str] = os.environ) -> str | None:
     """Whether an image can be built here: None, or why not and what to do."""
     if shutil.which("docker", path=environ.get("PATH")) is None:
         return (
-            "docker is not installed: install Docker Engine or Docker Desktop, or give an image"
-            " that was built elsewhere with --image-uri"
+            "docker is not installed: install Docker Engine or Docker Desktop, or give images that"
+            " were built elsewhere with --image-uri and --video-image-uri"
         )
     said = _ask(["docker", "version", "--format", "{{.Server.Version}}"], environ)
     if said is not None:

@@ -276,16 +276,16 @@ def test_docker_that_is_missing_is_found_before_anything_is_made(
     assert ended.status == 2
     last = ended.err.splitlines()[-1]
     assert last.startswith("sightline: nothing was deployed; docker: docker is not installed")
-    assert "--image-uri" in last
+    assert "--image-uri and --video-image-uri" in last
     assert not exists(shell.account, "nodocker")
 
 
-def test_an_image_that_is_given_needs_no_docker(shell: Shell, tmp_path: Path) -> None:
-    image = f"000000000000.dkr.ecr.{REGION}.amazonaws.com/x@sha256:{64 * 'a'}"
+def test_images_that_are_given_need_no_docker(shell: Shell, tmp_path: Path) -> None:
+    registry = f"000000000000.dkr.ecr.{REGION}.amazonaws.com"
+    given = ("--image-uri", f"{registry}/x@sha256:{64 * 'a'}")
+    given += ("--video-image-uri", f"{registry}/x@sha256:{64 * 'b'}")
 
-    ended = shell.run(
-        "given", "deploy", "--yes", "--image-uri", image, *LEAVE_OUT, PATH=str(tmp_path)
-    )
+    ended = shell.run("given", "deploy", "--yes", *given, *LEAVE_OUT, PATH=str(tmp_path))
 
     assert ended.status == 0, ended.err
     function = shell.account.client("lambda").get_function(FunctionName="given-recognize")
