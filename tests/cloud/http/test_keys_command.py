@@ -13,9 +13,11 @@ from cloud.http.keys_table import KeysTable
 from infra.cli import keys
 from infra.cli.context import Choice
 from infra.local.facts import LocalFacts
-from infra.local.ministack.server import REGION, MiniStackServer
+from infra.local.ministack.server import REGION, MiniStackServer, RootKey
 from sightline.errors import ConfigError
 from tests.cloud.conftest import _make_table
+
+ROOT = RootKey(key_id="AKIATESTTESTTESTTEST", secret="secret-of-the-tests")
 
 
 @pytest.fixture
@@ -40,8 +42,8 @@ def operator(ministack: MiniStackServer, table: KeysTable, tmp_path: Path) -> Op
         stack="tests",
         region=REGION,
         endpoint=ministack.url,
-        root_key_id="AKIATESTTESTTESTTEST",
-        root_secret="secret-of-the-tests",
+        root_key_id=ROOT.key_id,
+        root_secret=ROOT.secret,
         mqtt_host="",
         mqtt_port=0,
         credentials="",
