@@ -84,7 +84,8 @@ class ContainerRun:
 
     def __enter__(self) -> Self:
         with contextlib.ExitStack() as undo:
-            self._api = RuntimeApi(self._function, self._handover)
+            # The container's own entrypoint, as on Lambda: nothing boots it, to keep a secret.
+            self._api = RuntimeApi(self._function, self._handover, guarded=False)
             undo.callback(self._api.close)
             with on_core(self._core):  # which is inherited
                 self._process = subprocess.Popen(

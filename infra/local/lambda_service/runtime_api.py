@@ -23,16 +23,17 @@ _SETTLED = re.compile(rf"{_BASE}/invocation/([0-9a-f-]+)/(response|error)")
 class RuntimeApi(LoopbackServer):
     """Serves one worker's process from its `Handover`."""
 
-    def __init__(self, function: Function, handover: Handover) -> None:
+    def __init__(self, function: Function, handover: Handover, *, guarded: bool = True) -> None:
+        """Serve; not *guarded*, without a secret, for a runtime client that nobody boots."""
         self.function = function
         self.handover = handover
-        self.secret = secrets.token_urlsafe()
+        self.secret = secrets.token_urlsafe() if guarded else ""
         super().__init__(_RuntimeHandler, purpose=f"runtime API of {function.name}")
 
     @property
     def endpoint(self) -> str:
         """What the runtime client is told: host, port, and the first part of every path."""
-        return f"{self.address}/{self.secret}"
+        return f"{self.address}/{self.secret}" if self.secret else self.address
 
     def close(self, *, grace_s: float = 2) -> None:
         """Stop serving; the process, if it lives, is sent away from its wait."""
@@ -44,7 +45,7 @@ class _RuntimeHandler(LoopbackHandler):
     server: RuntimeApi
 
     def do_GET(self) -> None:  # noqa: N802 - the base's names
-        path = self.path_after(self.server.secret)
+        path = self._path()
         if not self.is_from_here() or path != f"{_BASE}/invocation/next":
             self.reply(404)
             return
@@ -56,7 +57,7 @@ class _RuntimeHandler(LoopbackHandler):
         self._hand_out(invocation, deadline_ms)
 
     def do_POST(self) -> None:  # noqa: N802
-        path = self.path_after(self.server.secret)
+        path = self._path()
         if self.path == _INIT_ERROR:
             path = self.path  # boot.py says why it is without; it can do no more than spoil a start
         if path is None or not self.is_from_here():
@@ -76,6 +77,10 @@ class _RuntimeHandler(LoopbackHandler):
             self._settle(match[1], body, failed=match[2] == "error")
         else:
             self._say(404, errorType="NotFound")
+
+    def _path(self) -> str | None:
+        """The path behind the secret; None: it is not there."""
+        return self.path_after(self.server.secret) if self.server.secret else self.path
 
     def _hand_out(self, invocation: Invocation, deadline_ms: int) -> None:
         self.reply(
