@@ -52,9 +52,13 @@ def census(account: Account) -> set[str]:
     ]
     found = set()
     for service, operation, field, name, arguments in lists:
-        answer = getattr(account.client(service), operation)(**arguments)
-        assert not answer.get("nextToken"), f"{operation} has more than a page"
-        found |= {f"{operation} {each[name] if name else each}" for each in answer.get(field, [])}
+        client = account.client(service)
+        if client.can_paginate(operation):
+            pages = client.get_paginator(operation).paginate(**arguments)
+        else:
+            pages = [getattr(client, operation)(**arguments)]
+        for page in pages:
+            found |= {f"{operation} {each[name] if name else each}" for each in page.get(field, [])}
     stacks = account.client("cloudformation").describe_stacks()["Stacks"]
     return found | {f"stack {s['StackName']}" for s in stacks if s["StackStatus"] != DELETED}
 
