@@ -26,17 +26,18 @@ FROM scratch AS weights
 # Stage one: the engine, with what makes it. Neither torch nor onnx goes any farther.
 # ------------------------------------------------------------------------------------------------
 FROM --platform=$BUILDPLATFORM ${PYTHON} AS tools
-ENV PIP_DISABLE_PIP_VERSION_CHECK=1 PIP_ROOT_USER_ACTION=ignore PYTHONDONTWRITEBYTECODE=1
+ENV PIP_CACHE_DIR=/var/cache/pip PIP_DISABLE_PIP_VERSION_CHECK=1 PIP_ROOT_USER_ACTION=ignore \
+    PYTHONDONTWRITEBYTECODE=1
 WORKDIR /project
 COPY requirements/lambda-build.txt requirements/
-RUN --mount=type=cache,target=/root/.cache/pip \
+RUN --mount=type=cache,target=/var/cache/pip \
     pip install --require-hashes --no-deps --only-binary=:all: -r requirements/lambda-build.txt
 
 FROM tools AS exporter
 COPY requirements/lambda-engine.txt requirements/
 # Without build isolation: the weights' package is there as sources alone, and what would build it
 # would come unpinned.
-RUN --mount=type=cache,target=/root/.cache/pip \
+RUN --mount=type=cache,target=/var/cache/pip \
     pip install --require-hashes --no-deps --no-build-isolation -r requirements/lambda-engine.txt
 COPY sightline sightline
 COPY infra/__init__.py infra/download.py infra/
@@ -47,7 +48,7 @@ RUN python -m infra.imaging.engine dlib /tree/opt/sightline
 
 FROM exporter AS engine-facenet
 COPY requirements/lambda-facenet.txt requirements/
-RUN --mount=type=cache,target=/root/.cache/pip \
+RUN --mount=type=cache,target=/var/cache/pip \
     pip install --require-hashes --no-deps -r requirements/lambda-facenet.txt
 COPY infra/export infra/export
 # The published weights, by their SHA-256; or others: --build-context weights=FOLDER
@@ -71,7 +72,7 @@ COPY requirements/lambda.txt requirements/
 COPY sightline/__init__.py sightline/errors.py sightline/
 COPY infra/__init__.py infra/
 COPY infra/imaging/__init__.py infra/imaging/layout.py infra/imaging/tree.py infra/imaging/
-RUN --mount=type=cache,target=/root/.cache/pip \
+RUN --mount=type=cache,target=/var/cache/pip \
     python -m infra.imaging.tree packages --architecture "$TARGETARCH" /tree/opt/python
 
 FROM tools AS video-packages
@@ -80,7 +81,7 @@ COPY requirements/lambda-video.txt requirements/
 COPY sightline/__init__.py sightline/errors.py sightline/
 COPY infra/__init__.py infra/
 COPY infra/imaging/__init__.py infra/imaging/layout.py infra/imaging/tree.py infra/imaging/
-RUN --mount=type=cache,target=/root/.cache/pip \
+RUN --mount=type=cache,target=/var/cache/pip \
     python -m infra.imaging.tree packages --of video --architecture "$TARGETARCH" /tree/opt/python
 
 FROM tools AS code

@@ -6,6 +6,7 @@ from pathlib import Path
 from uuid import uuid4
 
 import pytest
+from PIL import Image
 
 from cloud.enrolment import Photo
 from infra.demo.rehearsal import RECORD
@@ -17,7 +18,9 @@ from infra.provision import provision
 from infra.provisioning.operators import broker_of
 from infra.target import Target
 from sightline.faces.engines import prepare_engine
-from tests.end_to_end.actors import DATA, Agent, Device, Operator, eventually
+from sightline.messages import Face, FrameCaptured
+from tests.end_to_end import pictures
+from tests.end_to_end.actors import DATA, Agent, Device, Operator, eventually, new_key
 
 
 @pytest.fixture(scope="session")
@@ -125,3 +128,18 @@ def settled(stack: LocalStack, target: Target) -> Callable[[], None]:
         eventually("idle function", idle)
 
     return wait
+
+
+@pytest.fixture
+def see(
+    operator: Operator, store: Callable[[str, bytes], None], thing: str
+) -> Callable[..., list[Face]]:
+    """Send a frame, and give the faces that come back: `see(picture)`."""
+
+    def send(picture: Image.Image) -> list[Face]:
+        captured = FrameCaptured(key=new_key(thing))
+        store(captured.key, pictures.jpeg(picture))
+        operator.send(thing, captured)
+        return list(operator.recognized(captured.frame_id).faces)
+
+    return send

@@ -18,9 +18,9 @@ from infra.local.stack import LocalStack
 from infra.target import Target
 from sightline.faces.image import decode
 from sightline.faces.loading import load_recognizer
-from sightline.messages import Face, FrameCaptured
+from sightline.messages import Face
 from tests.end_to_end import pictures
-from tests.end_to_end.actors import DATA, Finished, Operator, new_key, one_line
+from tests.end_to_end.actors import DATA, Finished, one_line
 
 pytestmark = pytest.mark.stack
 
@@ -72,21 +72,6 @@ def encoding(tmp_path: Path, eileens: list[Vector]) -> Path:
     value = {"encodings": [eileens[0], *others, eileens[1]], "names": names}
     path.write_bytes(pickle.dumps(value))
     return path
-
-
-@pytest.fixture
-def see(
-    operator: Operator, store: Callable[[str, bytes], None], thing: str
-) -> Callable[..., list[Face]]:
-    """Send a frame, and give the faces that come back: `see(picture)`."""
-
-    def send(picture: Image.Image) -> list[Face]:
-        captured = FrameCaptured(key=new_key(thing))
-        store(captured.key, pictures.jpeg(picture))
-        operator.send(thing, captured)
-        return list(operator.recognized(captured.frame_id).faces)
-
-    return send
 
 
 def listed(people: Command) -> dict[str, dict[str, Any]]:

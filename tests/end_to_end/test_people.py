@@ -10,7 +10,7 @@ from typing import Any
 from uuid import uuid4
 
 import pytest
-from PIL import Image, ImageFilter
+from PIL import ImageFilter
 
 from cloud.people import People
 from cloud.people_table import PeopleTable, TableNames
@@ -19,9 +19,9 @@ from infra.cli import main
 from infra.enrolling import open_people
 from infra.local.stack import LocalStack
 from infra.target import Target
-from sightline.messages import Face, FrameCaptured
+from sightline.messages import Face
 from tests.end_to_end import pictures
-from tests.end_to_end.actors import Finished, Operator, new_key, one_line, run_command
+from tests.end_to_end.actors import Finished, one_line, run_command
 
 pytestmark = pytest.mark.stack
 
@@ -61,21 +61,6 @@ def photo(tmp_path: Path) -> Path:
     path = tmp_path / "eileen.jpg"
     path.write_bytes(pictures.jpeg(pictures.eileen()))
     return path
-
-
-@pytest.fixture
-def see(
-    operator: Operator, store: Callable[[str, bytes], None], thing: str
-) -> Callable[..., list[Face]]:
-    """Send a frame, and give the faces that come back: `see(picture)`."""
-
-    def send(picture: Image.Image) -> list[Face]:
-        captured = FrameCaptured(key=new_key(thing))
-        store(captured.key, pictures.jpeg(picture))
-        operator.send(thing, captured)
-        return list(operator.recognized(captured.frame_id).faces)
-
-    return send
 
 
 def names(faces: list[Face]) -> list[str]:
