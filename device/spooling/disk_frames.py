@@ -127,6 +127,11 @@ class DiskFrames:
                 self.taken[frame.frame_id] = Entry(entry.at_us, frame)
         return frame
 
+    def hear(self, frame_id: str) -> None:
+        """Note that a frame was answered that has no row (any more); `save` is to follow."""
+        if frame_id not in self._unsaved.heard and not self.folder.index.is_answered(frame_id):
+            self._unsaved.heard.append(frame_id)
+
     def drop(self, entry: Entry, *, counted: bool = True) -> int:
         """Drop a frame with the next `save`; give the bytes of disk that this freed.
 

@@ -130,10 +130,10 @@ class DiskSpool:
         with self._changed:
             frames = self._disk.frames
             entry = self._disk.attempt(lambda frames: frames.find(frame_id))
-            if entry is None or frames is None:
-                return in_memory
-            marked = frames.mark(entry, state)
+            marked = frames.mark(entry, state) if entry and frames else None
             if state == "answered":
+                if marked is None:  # its result was under way when it was dropped, or is a stranger
+                    self._disk.attempt(lambda frames: frames.hear(frame_id))
                 self._disk.attempt(DiskFrames.save)
             return in_memory or marked
 

@@ -107,6 +107,11 @@ class SpoolIndex:
         found = self._db.execute("SELECT frame_id FROM answered ORDER BY number")
         return tuple(frame_id for (frame_id,) in found)
 
+    def is_answered(self, frame_id: str) -> bool:
+        """Tell whether it is among `answered`."""
+        query = "SELECT 1 FROM answered WHERE frame_id = ?"
+        return self._db.execute(query, (frame_id,)).fetchone() is not None
+
     def dropped(self) -> int:
         """Count the frames that were dropped since the file was made."""
         return int(self._one("SELECT coalesce(max(value), 0) FROM facts WHERE name = 'dropped'"))
@@ -120,7 +125,7 @@ class SpoolIndex:
                     "UPDATE frames SET state = ?, attempts = ? WHERE at_us = ?",
                     (STATES.index(frame.state), frame.attempts, at_us),
                 )
-            for frame_id in change.answered.values():
+            for frame_id in (*change.answered.values(), *change.heard):
                 answers += 1
                 self._db.execute(
                     "INSERT OR REPLACE INTO answered VALUES (?, ?, ?)",

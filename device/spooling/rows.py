@@ -55,6 +55,7 @@ class Change:
 
     marked: dict[int, SpooledFrame] = field(default_factory=dict)  # by place
     answered: dict[int, str] = field(default_factory=dict)  # ids by place
+    heard: list[str] = field(default_factory=list)  # ids of answered ones that have no place
     dropped: set[int] = field(default_factory=set)
     removed: set[int] = field(default_factory=set)  # as dropped ones, but not counted
     lost: int = 0  # dropped besides, without a row

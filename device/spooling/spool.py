@@ -75,6 +75,8 @@ class Spool(Protocol):
     def mark(self, frame_id: str, state: State) -> SpooledFrame | None:
         """Record how far a frame has come; an answered one is forgotten, as is its JPEG.
 
+        That a frame was answered is recorded even if it is not here: see `answered`.
+
         Returns:
             The frame, without its JPEG, or None: there is none such (any more).
         """

@@ -122,6 +122,23 @@ def test_drops_are_counted_over_restarts(open_spool: Open) -> None:
     assert (spool.dropped(), spool.dropped_before(), spool.depth()) == (6, 2, 2)
 
 
+def test_a_result_that_came_when_its_frame_was_dropped_is_known_after_a_restart(
+    open_spool: Open,
+) -> None:
+    bounds = replace(BOUNDS, max_frames=1)
+    spool = open_spool(bounds=bounds)
+    dropped, answered = real(1), real(2)
+    spool.put(dropped)
+    spool.put(answered)
+    for frame in (dropped, answered, dropped, answered):  # each result is delivered twice
+        spool.mark(frame.frame_id, "answered")
+
+    spool = open_spool(bounds=bounds)
+
+    assert spool.answered() == (dropped.frame_id, answered.frame_id)
+    assert (spool.depth(), spool.dropped_before()) == (0, 1)
+
+
 def test_files_without_rows_are_taken_up_unless_they_were_answered(
     open_spool: Open, folder: Path
 ) -> None:
