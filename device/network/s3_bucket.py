@@ -12,6 +12,7 @@ from botocore.exceptions import BotoCoreError, ClientError, EndpointConnectionEr
 from botocore.handlers import add_expect_header
 
 from device.network.credentials import Fetch, resolver
+from device.network.s3_tables import S3Tables
 from device.settings import StorageSettings
 from sightline.errors import ConfigError, TransportError
 
@@ -89,6 +90,7 @@ class S3Bucket:
         }
         session = botocore.session.Session(session_vars=nothing)
         session.register_component("credential_provider", resolver(self._fetch))
+        session.register_component("data_loader", S3Tables())
         endpoint = self._settings.s3_endpoint
         client = session.create_client(
             "s3",
@@ -99,7 +101,10 @@ class S3Bucket:
                 read_timeout=10,
                 max_pool_connections=self._connections,
                 retries={"mode": "standard", "total_max_attempts": 2},
-                s3={"addressing_style": "path" if endpoint else "virtual"},
+                s3={
+                    "addressing_style": "path" if endpoint else "virtual",
+                    "us_east_1_regional_endpoint": "regional",  # that region is one like the others
+                },
                 ignore_configured_endpoint_urls=True,
                 tcp_keepalive=True,
             ),

@@ -15,8 +15,7 @@ from sightline.errors import ConfigError
 
 Say = Callable[[str], None]
 
-# What is to be reached without the face check, and with it; recording by software counts as the
-# first, and is above it: x264 holds frames of its own beside the agent's.
+# What is to be reached without the face check, be it with recording by software, and with it.
 MOTION_MB, FACES_MB = 150.0, 250.0
 WRITTEN = 1.2
 RESULTS = 40
