@@ -11,11 +11,13 @@ from av.video.stream import VideoStream
 
 from cloud.videos.containers import Opened
 from cloud.videos.damage import Damage
+from cloud.videos.groups import Groups
 from cloud.videos.times import Times
 
 # Each thread of a decoder holds frames of its own: at 8K some 60 MB, so there are fewer of them.
 _THREADS, _THREADS_OF_LARGE = 4, 2
 _LARGE = 4096 * 2304
+_MOST_HELD = 16_000_000  # bytes of a group that may turn out not to be needed
 _READ_ERRORS = 10  # in a row, after which nothing more will come
 _SEEKABLE = ("mov,", "matroska,")  # whose index leads to a key frame, and to the very time
 _BEFORE_MS = (1_000, 20_000)  # how long before the frame that is wanted to look for a key frame
@@ -38,7 +40,8 @@ class Decoding:
     Attributes:
         times: Of its frames.
         needless_before_ms: Whoever reads says that no frame before is wanted. Then those on which
-            no other depends are not even decoded.
+            no other depends are not even decoded, nor what is left of a group of pictures when the
+            next one begins in time.
     """
 
     def __init__(self, opened: Opened, damage: Damage) -> None:
@@ -57,6 +60,7 @@ class Decoding:
         context.thread_count = min(os.cpu_count() or 1, _THREADS_OF_LARGE if large else _THREADS)
         context.options = {"max_pixels": opened.container.options["max_pixels"]}
         self._may_skip = context.name == "h264"  # in HEVC, a frame of a higher layer may need them
+        self._groups = Groups(opened.stream)
         self._frames = self._shown()
 
     def first(self) -> Shown | None:
@@ -99,7 +103,7 @@ class Decoding:
         self._deaf_until_ms = until_ms
 
     def _shown(self) -> Iterator[Shown]:
-        for packet in self._packets():
+        for packet in self._needed():
             for frame in self._decoded(packet):
                 self._silent -= 1
                 self._is_uneven |= frame.interlaced_frame
@@ -108,6 +112,28 @@ class Decoding:
                     self._damage.frame(at_ms)
                 yield Shown(at_ms=at_ms, frame=frame, whole=not frame.is_corrupt)
         self._tell_end()
+
+    def _needed(self) -> Iterator["av.Packet[VideoStream] | None"]:
+        """Leave out the rest of a group of which nothing is wanted, once the next one begins."""
+        held: list[av.Packet[VideoStream]] = []
+        size, newest_ms = 0, 0
+        for packet in self._packets():
+            at_ms = None if packet is None else self.times.of_packet(packet)
+            due_ms = self.needless_before_ms
+            if packet is not None and at_ms is not None and self._groups.are_known:
+                # What the decoder still holds is not wanted either; else it must come first.
+                if held and newest_ms < due_ms >= at_ms and self._groups.begins(packet):
+                    self._stream.codec_context.flush_buffers()
+                    self._is_uneven = True
+                    held, size = [], 0
+                if at_ms < due_ms and size < _MOST_HELD:
+                    held.append(packet)
+                    size += packet.size
+                    continue
+                newest_ms = max(newest_ms, at_ms)
+            yield from held
+            held, size = [], 0
+            yield packet
 
     def _packets(self) -> Iterator["av.Packet[VideoStream] | None"]:
         """All that can be read of the stream, then Nones, for what the decoder still holds."""
