@@ -6,6 +6,7 @@ left to rise, for Lambda tries again; what it cannot mend is answered at once.
 
 import hashlib
 import logging
+import threading
 from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import dataclass, field, replace
@@ -85,7 +86,10 @@ class RejectedError(Exception):
 
 
 class Recognition:
-    """Serves references, one at a time."""
+    """Serves references. From several threads, the networks look at one frame at a time.
+
+    Then frames are fetched and answers kept meanwhile; memory is that of one worker all the same.
+    """
 
     def __init__(
         self,
@@ -114,6 +118,7 @@ class Recognition:
         self._kept_for = timedelta(days=sighting_days)
         self._now = now
         self._sleep = sleep
+        self._looking = threading.Lock()
 
     def serve(self, reference: Reference) -> None:
         """Answer one reference on its device's topic.
@@ -233,13 +238,14 @@ class Recognition:
         ports = self._ports
         with watch.stage("decode"):
             picture = self._decode(reference, data)
-        sight = ports.recognizer.see(picture.frame)
-        watch.add("detect", sight.detect_ms / 1000)
-        watch.add("embed", sight.embed_ms / 1000)
-        with watch.stage("people"):  # after the networks: who was added meanwhile counts
-            enrolled = ports.gallery.current()
-        with watch.stage("match"):
-            faces = recognized_faces(sight.faces, enrolled, ports.engine)
+        with self._looking:
+            sight = ports.recognizer.see(picture.frame)
+            watch.add("detect", sight.detect_ms / 1000)
+            watch.add("embed", sight.embed_ms / 1000)
+            with watch.stage("people"):  # after the networks: who was added meanwhile counts
+                enrolled = ports.gallery.current()
+            with watch.stage("match"):
+                faces = recognized_faces(sight.faces, enrolled, ports.engine)
         return fit(
             FrameRecognized(
                 frame_id=reference.captured.frame_id,

@@ -27,6 +27,8 @@ log = logging.getLogger(__name__)
 # Nobody waits for one still of a video: that much later who was added is known, and forgotten.
 GALLERY_FRESH_FOR_S = 2.0
 
+_THREADS = 3  # one in the networks, one before and one behind them
+
 
 class Server(Protocol):
     """The work itself; `cloud.videos.serving.Serving` does it for real."""
@@ -102,6 +104,8 @@ def _recognition() -> "Recognition":
 @functools.cache
 def _serving() -> "Serving":
     """Build the work from its real parts: with `_recognition`, what here names them."""
+    from concurrent.futures import ThreadPoolExecutor
+
     from boto3.session import Session
 
     from cloud import aws
@@ -126,6 +130,7 @@ def _serving() -> "Serving":
         recognition=_recognition(),
         splitters=LambdaSplitters(aws.client(session, "lambda"), settings.split_function),
         finishing=Finishing(finishing, now=_now),
+        pool=ThreadPoolExecutor(_THREADS),
     )
     return Serving(ports, now=_now)
 

@@ -5,8 +5,9 @@ the ledger counts a chunk only once.
 """
 
 import logging
-from collections.abc import Callable
-from dataclasses import dataclass
+from collections.abc import Callable, Sequence
+from concurrent.futures import FIRST_EXCEPTION, Executor, wait
+from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Protocol
 
@@ -32,13 +33,13 @@ log = logging.getLogger(__name__)
 
 _MAX_DETAIL = 200
 
+_Answer = FrameRecognized | FrameRejected
+
 
 class Answerer(Protocol):
     """The recognition itself; `cloud.recognition.Recognition` does it for real."""
 
-    def answer(
-        self, reference: Reference, *, look_back: bool = True
-    ) -> FrameRecognized | FrameRejected:
+    def answer(self, reference: Reference, *, look_back: bool = True) -> _Answer:
         """Answer *reference*, and keep the answer; the same one if it was asked before.
 
         Without *look_back* that is found out last, which spares a request if it was not.
@@ -59,6 +60,7 @@ class ServingPorts:
     recognition: Answerer
     splitters: Splitters
     finishing: Finishing
+    pool: Executor = field(repr=False)  # fetches and keeps while the networks look at another still
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -110,9 +112,14 @@ class Serving:
 
     def _answer(self, chunk: Chunk, *, first: bool, again: bool) -> _Served:
         rejections: list[Rejection] = []
-        for done, captured in enumerate(chunk.frames, start=1):
+
+        def answered(captured: FrameCaptured) -> _Answer:
             reference = Reference(device=chunk.device, captured=captured, received_at=self._now())
-            answer = self._ports.recognition.answer(reference, look_back=again)
+            return self._ports.recognition.answer(reference, look_back=again)
+
+        # Of candidates, those behind the one that is chosen are not looked at.
+        answers = map(answered, chunk.frames) if first else self._all(answered, chunk.frames)
+        for done, (captured, answer) in enumerate(zip(chunk.frames, answers, strict=True), start=1):
             if isinstance(answer, FrameRejected):
                 rejections.append(_rejection(captured, answer))
             elif first and is_judged(answer):
@@ -120,6 +127,19 @@ class Serving:
                 return _Served(marker=marker, chosen=frame_number(captured.frame_id))
         marker = Marker(chunk=chunk.chunk, stills=len(chunk.frames), rejections=tuple(rejections))
         return _Served(marker=marker, chosen=None)
+
+    def _all(
+        self, answered: Callable[[FrameCaptured], _Answer], frames: Sequence[FrameCaptured]
+    ) -> list[_Answer]:
+        """Answer all at once; when one fails, none goes on behind our back, or is begun."""
+        futures = [self._ports.pool.submit(answered, each) for each in frames]
+        done, left = wait(futures, return_when=FIRST_EXCEPTION)
+        for each in left:
+            each.cancel()
+        wait(left)
+        for each in done:
+            each.result()  # the failure, before any that was called off for it
+        return [each.result() for each in futures]
 
     def _mark(self, video: Video, chunk: Chunk, served: _Served) -> Video:
         """Count the chunk; the row as it then stands says whether it was the last."""

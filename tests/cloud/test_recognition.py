@@ -1,7 +1,9 @@
 """Every branch of a frame's way, with the networks and AWS stood in for."""
 
 import hashlib
+import threading
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 
@@ -15,6 +17,8 @@ from cloud.recognition import FrameStore, Ports, Recognition
 from cloud.register import Change
 from cloud.sightings import Sighting, Sightings
 from sightline.errors import ConfigError, MissingError, ModelError, TransportError
+from sightline.faces.image import Frame
+from sightline.faces.recognizer import Sight
 from sightline.messages import (
     MAX_PAYLOAD_BYTES,
     FrameCaptured,
@@ -396,6 +400,51 @@ def test_without_a_look_back_the_earlier_answer_is_given_all_the_same(world: Wor
     assert isinstance(again, FrameRecognized)
     assert (again.repeat, again.faces, again.gallery) == (True, first.faces, first.gallery)
     assert world.recognizer.seen == 2
+
+
+class Looking(FakeRecognizer):
+    """While it looks at a first frame, waits for a second one to be fetched, and looked at."""
+
+    def __init__(self) -> None:
+        super().__init__(WHO_IS_IN)
+        self.fetched = threading.Semaphore(0)
+        self.at_once: list[bool] = []
+        self._inside = threading.Semaphore(0)
+
+    def see(self, frame: Frame) -> Sight:
+        if not self.at_once:
+            self.at_once.append(False)
+            assert all(self.fetched.acquire(timeout=20) for _ in range(2))
+            self.at_once[0] = self._inside.acquire(timeout=0.2)  # it has no reason to wait
+        self._inside.release()
+        return super().see(frame)
+
+
+class Told(MemoryFrames):
+    def __init__(self, fetched: threading.Semaphore) -> None:
+        super().__init__()
+        self._fetched = fetched
+
+    def get(self, key: str) -> bytes:
+        self._fetched.release()
+        return super().get(key)
+
+
+def test_while_the_networks_look_at_a_frame_others_are_fetched_and_none_is_looked_at(
+    world: World,
+) -> None:
+    looking = Looking()
+    world = replace(world, recognizer=looking, frames=Told(looking.fetched))
+    other = KEY.replace("/f1", "/f2")
+    world.frames.put(KEY, picture(RED))
+    world.frames.put(other, picture(GREEN))
+    recognition = world.recognition()
+
+    with ThreadPoolExecutor(2) as threads:
+        answers = list(threads.map(recognition.answer, (reference(), reference(other))))
+
+    assert all(isinstance(answer, FrameRecognized) for answer in answers)
+    assert (looking.at_once, looking.seen) == ([False], 2)
 
 
 def test_a_key_too_long_to_be_one_is_not_sent_back(world: World) -> None:

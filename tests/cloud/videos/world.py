@@ -24,7 +24,7 @@ from cloud.videos.memory import (
 from cloud.videos.objects import Uploads
 from cloud.videos.sampling import Sampling
 from cloud.videos.sending import SendingPorts
-from cloud.videos.serving import Serving, ServingPorts
+from cloud.videos.serving import Answerer, Serving, ServingPorts
 from cloud.videos.splitting import Limits, Splitting, SplittingPorts
 from cloud.videos.sweeping import Sweeping
 from cloud.videos.upload import Upload
@@ -206,7 +206,15 @@ class World:
         max_stills: int = 20_000,
         stall_s: float = 900,
         uploads: Uploads | None = None,
+        around: Callable[[Answerer], Answerer] = lambda recognition: recognition,
+        pool: Executor | None = None,
     ) -> None:
+        """Join it.
+
+        Args:
+            around: Makes what answers stills out of what does by itself.
+            pool: Where stills are answered; None: one after the other.
+        """
         self.clock = Clock()
         self.uploads, self.stage, self.outputs = MemoryUploads(), MemoryObjects(), MemoryObjects()
         self.ledger, self.sightings = MemoryLedger(), MemorySightings()
@@ -252,9 +260,10 @@ class World:
         self.serving = Serving(
             ServingPorts(
                 ledger=ledger,
-                recognition=self.recognition,
+                recognition=around(self.recognition),
                 splitters=Watched(self.splitters, self._tell),
                 finishing=finishing,
+                pool=pool or Inline(),
             ),
             now=self.now,
         )
