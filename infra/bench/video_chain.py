@@ -100,8 +100,9 @@ class ManyFilms:
 class VideoChain:
     """The measured parts, on one stack with somebody enrolled."""
 
-    def __init__(self, rehearsal: Rehearsal, *, say: Say) -> None:
+    def __init__(self, rehearsal: Rehearsal, *, sampling: str = SAMPLING, say: Say) -> None:
         self._rehearsal = rehearsal
+        self._sampling = sampling
         self._say = say
         where = rehearsal.target
         s3 = where.client("s3")
@@ -128,7 +129,7 @@ class VideoChain:
         """Upload *count* films of `SHORT_S` seconds at once."""
         film = self._film(SHORT_S)
         engine_per_s = self._engine_per_s(self._load(film, 1))
-        split_s = _split_s(film)
+        split_s = _split_s(film, self._sampling)
         self._say(f"{count} films of {SHORT_S} s at once …")
         with Watch(self._pids) as watch:
             run = self._load(film, count)
@@ -171,7 +172,7 @@ class VideoChain:
             concurrency=count,
             repeat=count,
             timeout_s=900,
-            metadata={"sightline-sampling": SAMPLING},
+            metadata={"sightline-sampling": self._sampling},
         )
         with ThreadPoolExecutor(16) as uploads:
             return VideoLoad(plan, self._stores, clock=RealClock(), uploads=uploads).run()
@@ -218,13 +219,13 @@ class VideoChain:
         }
 
 
-def _split_s(film: Path) -> float:
+def _split_s(film: Path, sampling: str) -> float:
     """Time how long cutting *film* into stills keeps a core busy; the best of three."""
     took = []
     for _ in range(3):
         began = time.process_time()
         with open_film(film) as opened:
-            for still in opened.stills(Sampling.parse(SAMPLING)):
+            for still in opened.stills(Sampling.parse(sampling)):
                 encode_jpeg(still.frame)
         took.append(time.process_time() - began)
     return min(took)

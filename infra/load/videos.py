@@ -16,7 +16,7 @@ from sightline.errors import MessageError, SightlineError, TransportError
 
 FOLDER = "load"
 NO_RESULT = "no result"
-_LOOK_S = 0.25
+_LOOK_S, _LOOK_EACH_S = 0.25, 0.01  # a look costs who serves it more, the more there is to see
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -140,8 +140,9 @@ class VideoLoad:
 
     def _pause_s(self) -> float:
         may_begin = self._begun < self._plan.count and len(self._open) < self._plan.concurrency
-        until_due_s = self._due_s() - self._now_s() if may_begin else _LOOK_S
-        return max(0.001, min(_LOOK_S, until_due_s))
+        look_s = max(_LOOK_S, _LOOK_EACH_S * len(self._open))
+        until_due_s = self._due_s() - self._now_s() if may_begin else look_s
+        return max(0.001, min(look_s, until_due_s))
 
     def _begin_due(self) -> None:
         """Begin all that is due and may."""
