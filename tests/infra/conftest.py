@@ -48,6 +48,7 @@ def code_root(tmp_path_factory: pytest.TempPathFactory) -> Path:
         (root / folder).mkdir()
         (root / folder / "__init__.py").touch()
     (root / "cloud" / "recognize.py").write_text(HANDLER)
+    (root / "cloud" / "sweep_videos.py").write_text("def handler(event, context): pass\n")
     return root
 
 
