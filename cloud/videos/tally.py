@@ -3,13 +3,11 @@
 from collections.abc import Mapping
 from dataclasses import dataclass
 
+from cloud.noting import RECOGNIZING
 from sightline.messages import Decision, Face, FrameRecognized, Person
 from sightline.wire import Json
 
 JUDGED: frozenset[Decision] = frozenset({"known", "unknown", "unsure"})  # large and sharp enough
-
-# Stages of a recognition that are its own work; in `queue` it waited.
-_WAITED = "queue"
 
 
 @dataclass(slots=True, kw_only=True)
@@ -46,8 +44,8 @@ class Tally:
         self.frames += 1
         self.engines.add(result.engine)
         self.galleries.add(result.gallery)
-        took = (ms for stage, ms in result.timings_ms.items() if stage != _WAITED)
-        self.recognize_ms += sum(took)
+        # What stills wait for besides, they wait for side by side.
+        self.recognize_ms += sum(result.timings_ms.get(stage, 0.0) for stage in RECOGNIZING)
         self.has_faces = self.has_faces or bool(result.faces)
         if is_judged(result):
             self.first_judged = min(self.first_judged or number, number)
