@@ -4,12 +4,11 @@ Each passes the laws of the port that it stands for. Threads may share them.
 """
 
 import threading
-from collections.abc import Callable, Collection, Mapping, Sequence
-from datetime import datetime
+from collections.abc import Collection, Mapping, Sequence
 
 from cloud.answer import answer_topic
 from cloud.register import Change, ConflictError, EnrolledFace, EnrolledPerson
-from cloud.sightings import Listing, Page, Sighting, listing, seen_of
+from cloud.sightings import Listing, Page, Sighting, check_limit, seen_of
 from sightline.errors import ImageError, MissingError
 from sightline.messages import FrameRecognized, FrameRejected, encode
 
@@ -104,59 +103,30 @@ class MemorySightings:
                 self._kept[key] = sighting
         return None if before is None else before.result
 
-    def of_device(
-        self,
-        device: str,
-        *,
-        since: datetime | None = None,
-        until: datetime | None = None,
-        limit: int = 100,
-        cursor: str | None = None,
-        newest_first: bool = True,
-    ) -> Page:
-        """See `SightingsReader.of_device`."""
-        wanted = listing(
-            "device", device, since=since, until=until, limit=limit, newest_first=newest_first
-        )
-        return self._page(wanted, limit, cursor, lambda sighting: sighting.result.device == device)
-
-    def of_person(
-        self,
-        person_id: str,
-        *,
-        since: datetime | None = None,
-        until: datetime | None = None,
-        limit: int = 100,
-        cursor: str | None = None,
-        newest_first: bool = True,
-    ) -> Page:
-        """See `SightingsReader.of_person`."""
-        wanted = listing(
-            "person", person_id, since=since, until=until, limit=limit, newest_first=newest_first
-        )
-        return self._page(
-            wanted, limit, cursor, lambda s: any(person.id == person_id for person in s.people())
-        )
-
-    def _page(
-        self, wanted: Listing, limit: int, cursor: str | None, holds: Callable[[Sighting], bool]
-    ) -> Page:
-        after = None if cursor is None else wanted.place(cursor, 2)
+    def page(self, listing: Listing, *, limit: int = 100, cursor: str | None = None) -> Page:
+        """See `SightingsReader.page`."""
+        after = None if cursor is None else listing.place(cursor)
+        check_limit(limit)
         with self._lock:
-            sightings = [sighting for sighting in self._kept.values() if holds(sighting)]
-        places = {
-            (seen_of(sighting.result), sighting.result.device): sighting.result
-            for sighting in sightings
-            if wanted.holds(sighting.result)
-        }
-        order = sorted(places, reverse=wanted.newest_first)
+            places = {
+                (seen_of(sighting.result), sighting.result.device): sighting.result
+                for sighting in self._kept.values()
+                if _is_in(listing, sighting)
+            }
+        order = sorted(places, reverse=listing.newest_first)
         if after is not None:
-            order = [p for p in order if (p < after if wanted.newest_first else p > after)]
+            order = [p for p in order if (p < after if listing.newest_first else p > after)]
         some = order[:limit]
         return Page(
             results=tuple(places[place] for place in some),
-            cursor=wanted.cursor(*some[-1]) if len(order) > limit else None,
+            cursor=listing.cursor(*some[-1]) if len(order) > limit else None,
         )
+
+
+def _is_in(listing: Listing, sighting: Sighting) -> bool:
+    has_person = listing.person is None or any(p.id == listing.person for p in sighting.people())
+    result = sighting.result
+    return has_person and listing.holds_device(result.device) and listing.holds(result)
 
 
 class MemoryResults:

@@ -75,58 +75,26 @@ class Page:
     cursor: str | None  # None: there are no more
 
 
-class SightingsReader(Protocol):
-    """Lists sightings, page by page; whatever keeps them does.
-
-    Of *since* and *until* the first counts in, and the second does not.
-    """
-
-    def of_device(
-        self,
-        device: str,
-        *,
-        since: datetime | None = None,
-        until: datetime | None = None,
-        limit: int = 100,
-        cursor: str | None = None,
-        newest_first: bool = True,
-    ) -> Page:
-        """List what one device saw; what was kept is there at once.
-
-        Raises:
-            MessageError: The cursor is not that of a page of these.
-            TransportError: The store did not answer.
-        """
-        ...
-
-    def of_person(
-        self,
-        person_id: str,
-        *,
-        since: datetime | None = None,
-        until: datetime | None = None,
-        limit: int = 100,
-        cursor: str | None = None,
-        newest_first: bool = True,
-    ) -> Page:
-        """List where somebody was seen; what was kept a moment ago may not be there yet.
-
-        Raises:
-            MessageError: The cursor is not that of a page of these.
-            TransportError: The store did not answer.
-        """
-        ...
-
-
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Listing:
-    """One list of sightings, whichever page of it is asked for."""
+    """One list of sightings, whichever page of it is asked for.
 
-    by: str  # `device` or `person`
-    of: str  # whose
+    It is of a device, or of a person, or of that person at that device. Of *since* and *until* the
+    first counts in, and the second does not.
+
+    Raises:
+        MessageError: It is of neither.
+    """
+
+    device: str | None = None
+    person: str | None = None  # their id
     since: datetime | None = None
     until: datetime | None = None
     newest_first: bool = True
+
+    def __post_init__(self) -> None:
+        if self.device is None and self.person is None:
+            raise MessageError("give a device, a person, or both")
 
     @property
     def least(self) -> str:
@@ -146,47 +114,69 @@ class Listing:
         at = result.captured_at
         return (self.since is None or at >= self.since) and (self.until is None or at < self.until)
 
-    def cursor(self, *place: str) -> str:
-        """Write the cursor of whatever comes after *place*."""
-        said = json.dumps([self.by, self.of, self.newest_first, *place], separators=(",", ":"))
+    def holds_device(self, device: str) -> bool:
+        """Tell whether what *device* saw may be in the list."""
+        return self.device in (None, device)
+
+    def cursor(self, seen: str, device: str) -> str:
+        """Write the cursor of whatever comes after a row's *seen* and *device*."""
+        said = json.dumps([*self._which, seen, device], separators=(",", ":"))
         return urlsafe_b64encode(said.encode()).decode().rstrip("=")
 
-    def place(self, cursor: str, parts: int) -> tuple[str, ...]:
-        """Read what `cursor` wrote.
+    def place(self, cursor: str) -> tuple[str, str]:
+        """Read the row's *seen* and *device* that `cursor` wrote.
 
         Raises:
             MessageError: It is not that of a page of this list.
         """
         try:
             padded = cursor.encode("ascii") + b"=" * (-len(cursor) % 4)
-            said = json.loads(urlsafe_b64decode(padded))
-            place = tuple(said[3:])
-            is_whole = len(place) == parts and all(isinstance(part, str) and part for part in place)
-            is_within = is_whole and self.least <= place[0] <= self.most
-            if is_within and said[:3] == [self.by, self.of, self.newest_first]:
-                return place
+            *which, seen, device = json.loads(urlsafe_b64decode(padded))
+            are_keys = which == self._which and _is_key(seen) and _is_key(device)
+            if are_keys and self.least <= seen <= self.most:
+                return seen, device
         except (ValueError, TypeError, KeyError, RecursionError):
             pass
         raise MessageError(f"cursor: {cursor[:60]!r} is not that of a page of these; begin anew")
 
+    @property
+    def _which(self) -> list[object]:
+        return [self.device, self.person, self.newest_first]
 
-def listing(
-    by: str,
-    of: str,
-    *,
-    since: datetime | None,
-    until: datetime | None,
-    limit: int,
-    newest_first: bool,
-) -> Listing:
-    """Describe a list, and check the size of its pages.
+
+class SightingsReader(Protocol):
+    """Lists sightings, page by page; whatever keeps them does."""
+
+    def page(self, listing: Listing, *, limit: int = 100, cursor: str | None = None) -> Page:
+        """Read the page of a list that begins at *cursor*, or its first.
+
+        A page has *limit* sightings, or fewer if it is the last. One of a person at a device may
+        have fewer, or none, and others come after it.
+
+        What was kept is in a device's list at once, and may be in a person's a moment later.
+
+        Raises:
+            MessageError: The cursor is not that of a page of this list, or *limit* is not from 1
+                to MAX_PAGE.
+            TransportError: The store did not answer.
+        """
+        ...
+
+
+def check_limit(limit: int) -> int:
+    """Return *limit*, if pages can have that size.
 
     Raises:
-        MessageError: Pages cannot have that size.
+        MessageError: They cannot.
     """
     if not 1 <= limit <= MAX_PAGE:
         raise MessageError(f"limit: {limit} is not from 1 to {MAX_PAGE}")
-    return Listing(by=by, of=of, since=since, until=until, newest_first=newest_first)
+    return limit
+
+
+def _is_key(part: object) -> bool:
+    """Tell whether *part* can be in a row's key; DynamoDB takes up to 1024 bytes there."""
+    return isinstance(part, str) and part.isascii() and 0 < len(part) <= 1024
 
 
 def _second(at: datetime) -> str:

@@ -18,14 +18,13 @@ The index by_person holds the person's rows alone. All rows have `expires_at`, i
 
 import time
 from collections.abc import Callable
-from datetime import datetime
 from typing import Any
 
 from botocore.exceptions import ClientError
 
 from cloud.aws import Client, calling
 from cloud.dynamo import MAX_TRANSACTION_ITEMS, Item, cancelled_by, insist, number, read_text, text
-from cloud.sightings import Page, Sighting, listing
+from cloud.sightings import Listing, Page, Sighting
 from cloud.sightings_listing import SightingsListing
 from sightline.errors import TransportError
 from sightline.messages import FrameRecognized, decode, encode
@@ -71,37 +70,9 @@ class SightingsTable:
             return None
         raise TransportError(f"the sighting {sighting.seen} came and went; try again")
 
-    def of_device(
-        self,
-        device: str,
-        *,
-        since: datetime | None = None,
-        until: datetime | None = None,
-        limit: int = 100,
-        cursor: str | None = None,
-        newest_first: bool = True,
-    ) -> Page:
-        """See `SightingsReader.of_device`."""
-        wanted = listing(
-            "device", device, since=since, until=until, limit=limit, newest_first=newest_first
-        )
-        return self._listing.of_device(wanted, limit, cursor)
-
-    def of_person(
-        self,
-        person_id: str,
-        *,
-        since: datetime | None = None,
-        until: datetime | None = None,
-        limit: int = 100,
-        cursor: str | None = None,
-        newest_first: bool = True,
-    ) -> Page:
-        """See `SightingsReader.of_person`."""
-        wanted = listing(
-            "person", person_id, since=since, until=until, limit=limit, newest_first=newest_first
-        )
-        return self._listing.of_person(wanted, limit, cursor)
+    def page(self, listing: Listing, *, limit: int = 100, cursor: str | None = None) -> Page:
+        """See `SightingsReader.page`."""
+        return self._listing.page(listing, limit=limit, cursor=cursor)
 
     def _write_people(self, rows: list[dict[str, Any]]) -> None:
         def write() -> None:

@@ -174,13 +174,18 @@ def _get_sightings() -> Json:
         _in_query("since", TIME),
         _in_query("until", TIME),
     ]
-    return _operation(
+    found = _operation(
         "read",
-        "List what a device saw, or where a person was seen: give one of the two",
+        "List what a device saw, where a person was seen, or that person at that device",
         {"200": _json("Sightings")},
         problems=(400,),
         parameters=[*asked, *_paging(sightings.MOST)],
     )
+    found["description"] += (
+        " Give `device`, `person`, or both. With both, a page may have fewer than `limit`, or none:"
+        " others follow until its `cursor` is null."
+    )
+    return found
 
 
 def _get_devices() -> Json:
@@ -201,10 +206,10 @@ def _operation(
     problems: tuple[int, ...] = (),
     parameters: Json = (),
     content: Json = None,
-) -> Json:
+) -> dict[str, Json]:
     """Describe an operation that needs a key."""
     failures = {str(s): {"$ref": f"#/components/responses/{s}"} for s in {*_ASKED, *problems}}
-    found = {
+    found: dict[str, Json] = {
         "summary": summary,
         "description": f"Needs the scope `{scope}`.",
         "security": [{"key": []}, {"keyHeader": []}],

@@ -1,9 +1,8 @@
-"""`/v1/sightings`: the answers that were given, by device or by person."""
+"""`/v1/sightings`: the answers that were given, by device, by person, or by both."""
 
 import json
 from collections.abc import Callable
-from datetime import datetime
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from starlette.requests import Request
 from starlette.responses import Response
@@ -16,7 +15,7 @@ from sightline.messages import encode
 from sightline.topics import check_device
 
 if TYPE_CHECKING:
-    from cloud.sightings import Page, SightingsReader
+    from cloud.sightings import Listing, Page, SightingsReader
 
 MOST = 100
 
@@ -31,35 +30,33 @@ class SightingsResource:
         self._sightings = sightings
 
     async def get(self, request: Request, _caller: Caller) -> Response:
-        """List what one device saw, or where one person was seen; the newest first."""
+        """List what a device saw, where a person was seen, or both; the newest first."""
         asked = queries.read(request, ("person", "device", "since", "until", "cursor", "limit"))
-        if ("person" in asked) == ("device" in asked):
-            raise Problem(400, "bad-query", "give person or device, and not both")
-        since, until = queries.time(asked, "since"), queries.time(asked, "until")
-        limit = queries.limit(asked, MOST)
+        listing, limit = _listing(asked), queries.limit(asked, MOST)
         while True:
-            page = self._page(asked, since=since, until=until, limit=limit)
+            page = self._page(listing, limit=limit, cursor=asked.get("cursor") or None)
             body = _write(page)
             if len(body) <= _MAX_ANSWER_BYTES or limit == 1:
                 return Response(body, media_type=bodies.JSON)
             limit //= 2
 
-    def _page(
-        self, asked: dict[str, str], *, since: datetime | None, until: datetime | None, limit: int
-    ) -> "Page":
-        from cloud.register import check_person_id  # numpy comes with it
-
-        reader, cursor = self._sightings(), asked.get("cursor") or None
-        given: dict[str, Any] = {"since": since, "until": until, "limit": limit, "cursor": cursor}
-        with as_bad_request("bad-query"):
-            device = check_device(asked["device"]) if "device" in asked else None
-            person = check_person_id(asked["person"]) if device is None else ""
+    def _page(self, listing: "Listing", *, limit: int, cursor: str | None) -> "Page":
+        reader = self._sightings()
         try:
-            if device is None:
-                return reader.of_person(person, **given)
-            return reader.of_device(device, **given)
+            return reader.page(listing, limit=limit, cursor=cursor)
         except MessageError as err:
-            raise Problem(400, "bad-query", f"cursor: {err}") from err
+            raise Problem(400, "bad-query", str(err)) from err
+
+
+def _listing(asked: dict[str, str]) -> "Listing":
+    from cloud.register import check_person_id  # numpy comes with it
+    from cloud.sightings import Listing
+
+    since, until = queries.time(asked, "since"), queries.time(asked, "until")
+    with as_bad_request("bad-query"):
+        device = check_device(asked["device"]) if "device" in asked else None
+        person = check_person_id(asked["person"]) if "person" in asked else None
+        return Listing(device=device, person=person, since=since, until=until)
 
 
 def _write(page: "Page") -> bytes:

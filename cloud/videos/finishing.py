@@ -11,7 +11,7 @@ from datetime import datetime
 from pathlib import Path
 from uuid import uuid4
 
-from cloud.sightings import SightingsReader
+from cloud.sightings import Listing, SightingsReader
 from cloud.videos import naming
 from cloud.videos.clearing import trim, write_refused
 from cloud.videos.ledger import Ledger, Rejection, SupersededError, change
@@ -159,11 +159,9 @@ class Finishing:
         )
 
     def _results(self, video: Video) -> Iterator[tuple[int, FrameRecognized]]:
-        cursor = None
+        listing, cursor = Listing(device=video.device, newest_first=False), None
         while True:
-            page = self._ports.sightings.of_device(
-                video.device, limit=_PAGE, cursor=cursor, newest_first=False
-            )
+            page = self._ports.sightings.page(listing, limit=_PAGE, cursor=cursor)
             for result in page.results:
                 try:
                     yield naming.frame_number(result.frame_id), result

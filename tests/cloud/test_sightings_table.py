@@ -9,6 +9,8 @@ import pytest
 from boto3.session import Session
 
 from cloud import aws
+from cloud.sightings import Listing
+from cloud.sightings_listing import SightingsListing
 from cloud.sightings_table import SightingsTable
 from infra.local.ministack.server import MiniStackServer
 from sightline.messages import FrameRecognized
@@ -120,3 +122,33 @@ def test_a_sighting_that_another_write_is_in_the_way_of_is_tried_again() -> None
 
     assert kept is None
     assert len(slept) == 1
+
+
+@pytest.mark.parametrize("newest_first", [True, False])
+@pytest.mark.parametrize(("most_queries", "rows"), [(1, 1), (2, 3), (3, 1), (1, 100)])
+def test_pages_of_a_person_at_a_device_end_before_too_many_rows_of_others_are_read(
+    dynamo_client: aws.Client,
+    sightings_table: SightingsTable,
+    most_queries: int,
+    rows: int,
+    newest_first: bool,
+) -> None:
+    for number in range(20):
+        device = "door" if number in (4, 5, 17) else "window"
+        at = NOON + timedelta(seconds=number)
+        sightings_table.keep(a_sighting(f"f{number}", device=device, captured_at=at, people=1))
+    table = SightingsListing(
+        client=dynamo_client, table=sightings_table.name, most_queries=most_queries, rows=rows
+    )
+    wanted = Listing(device="door", person="person-0", newest_first=newest_first)
+
+    found, pages, cursor = list[str](), 0, None
+    while pages == 0 or cursor is not None:
+        assert pages <= 20
+        page = table.page(wanted, limit=2, cursor=cursor)
+        assert len(page.results) <= 2
+        found += [result.frame_id for result in page.results]
+        pages, cursor = pages + 1, page.cursor
+
+    assert found == (["f17", "f5", "f4"] if newest_first else ["f4", "f5", "f17"])
+    assert pages >= 20 / (most_queries * rows)

@@ -201,6 +201,10 @@ def test_a_person_is_enrolled_seen_changed_and_forgotten(call: Call) -> None:
         device = seen.json["device"]
         by_device = call("GET", f"/v1/sightings?device={device}&since={since}")
         assert seen.json["frame_id"] in [each["frame_id"] for each in by_device.json["sightings"]]
+        both = call("GET", f"/v1/sightings?person={person_id}&device={device}")
+        assert [each["frame_id"] for each in both.json["sightings"]] == [seen.json["frame_id"]]
+        elsewhere = call("GET", f"/v1/sightings?person={person_id}&device=another-{device}")
+        assert elsewhere.json == {"sightings": [], "cursor": None}
     finally:
         gone = call("DELETE", f"/v1/people/{person_id}")
     assert gone.status in (200, 204)

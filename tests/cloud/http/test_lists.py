@@ -5,9 +5,9 @@ from dataclasses import replace
 import pytest
 
 from cloud.http.sightings import MOST
-from cloud.sightings import Page
+from cloud.sightings import Listing, Page
 from sightline.messages import FrameRecognized, decode
-from tests.cloud.fakes import RED, picture
+from tests.cloud.fakes import GREEN, RED, picture
 from tests.cloud.http.world import Client, World
 
 PNG = {"content-type": "image/png"}
@@ -30,7 +30,10 @@ def ids_in(client: Client, query: str) -> list[str]:
     return [sighting["frame_id"] for sighting in answer.json["sightings"]]
 
 
-@pytest.mark.parametrize("whose", ["device=http-iam", "person=ada-lovelace"])
+@pytest.mark.parametrize(
+    "whose",
+    ["device=http-iam", "person=ada-lovelace", "device=http-iam&person=ada-lovelace"],
+)
 def test_sightings_are_listed_newest_first_page_by_page(
     client: Client, seen: list[str], whose: str
 ) -> None:
@@ -38,6 +41,29 @@ def test_sightings_are_listed_newest_first_page_by_page(
     first = client.ask("GET", f"/v1/sightings?{whose}&limit=2").json
     assert [s["frame_id"] for s in first["sightings"]] == [seen[2], seen[1]]
     assert ids_in(client, f"{whose}&limit=2&cursor={first['cursor']}") == [seen[0]]
+
+
+def test_of_a_person_at_a_device_only_what_it_saw_of_them_is_listed(
+    client: Client, world: World, seen: list[str]
+) -> None:
+    answer = client.ask("POST", "/v1/frames", headers=PNG, body=picture(GREEN))
+    assert answer.status == 200
+    key = world.key()
+    by_another = Client(world.application(), key)
+    answer = by_another.ask("POST", "/v1/frames", headers=PNG, body=picture(RED))
+    other = answer.json["device"]
+
+    assert other != "http-iam"
+    assert ids_in(client, "person=ada-lovelace&device=http-iam") == seen[::-1]
+    assert ids_in(client, f"person=ada-lovelace&device={other}") == [answer.json["frame_id"]]
+    assert ids_in(client, "person=ada-lovelace&device=door") == []
+
+
+def test_a_question_for_nobody_and_no_device_is_told_to_name_one(client: Client) -> None:
+    answer = client.ask("GET", "/v1/sightings?limit=3")
+
+    assert (answer.status, answer.problem) == (400, "bad-query")
+    assert answer.json["detail"] == "give a device, a person, or both"
 
 
 def test_a_sighting_is_the_json_that_was_answered(client: Client, seen: list[str]) -> None:
@@ -60,7 +86,8 @@ def test_since_and_until_take_any_offset_and_a_plus_that_became_a_space(
     "query",
     [
         "",
-        "person=ada-lovelace&device=door",
+        "person=ada-lovelace&device=",
+        "person=&device=door",
         "device=",
         "person=",
         "person=Nobody%20At%20All",
@@ -103,11 +130,9 @@ def test_a_page_that_lambda_could_not_answer_with_is_made_shorter(
     asked: list[int] = []
 
     class Crowded:
-        def of_device(self, device: str, *, limit: int, **_: object) -> Page:
+        def page(self, _: Listing, *, limit: int = 100, cursor: str | None = None) -> Page:
             asked.append(limit)
             return Page(results=(crowd,) * limit, cursor="more")
-
-        of_person = of_device
 
     app = world.application(sightings=Crowded)
     answer = Client(app).ask("GET", "/v1/sightings?device=square")

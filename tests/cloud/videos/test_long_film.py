@@ -5,7 +5,7 @@ import tracemalloc
 from datetime import timedelta
 from typing import Any
 
-from cloud.sightings import Page
+from cloud.sightings import Listing, Page
 from cloud.videos.finishing import Finishing, FinishingPorts
 from cloud.videos.ledger import begin
 from cloud.videos.memory import MemoryLedger, MemoryObjects
@@ -24,16 +24,13 @@ class ManySightings:
         self._video, self._count = video, count
         self.pages = 0
 
-    def of_device(self, device: str, *, limit: int, cursor: str | None, **_: Any) -> Page:
-        assert device == self._video.device
+    def page(self, listing: Listing, *, limit: int = 100, cursor: str | None = None) -> Page:
+        assert listing == Listing(device=self._video.device, newest_first=False)
         self.pages += 1
         begin = int(cursor or 1)
         end = min(begin + limit, self._count + 1)
         results = tuple(self._result(number) for number in range(begin, end))
         return Page(results=results, cursor=None if end > self._count else str(end))
-
-    def of_person(self, person_id: str, **_: Any) -> Page:
-        raise NotImplementedError
 
     def _result(self, number: int) -> FrameRecognized:
         return FrameRecognized(
