@@ -230,6 +230,8 @@ def _invoke(target: Target, letter: Letter) -> None:
         kind = TransportError if error_code(err) in _BUSY else ConfigError
         raise kind(f"{doing}: {error_code(err)}; what is left is back in the queue") from err
     except BotoCoreError as err:
-        raise TransportError(f"{doing}: {err}; what is left is back in the queue") from err
+        # Its text names the address, which on one machine is a secret.
+        kind_of = type(err).__name__
+        raise TransportError(f"{doing}: {kind_of}; what is left is back in the queue") from err
     if answer["StatusCode"] != 202:
         raise TransportError(f"{doing}: status {answer['StatusCode']}")

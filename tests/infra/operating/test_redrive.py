@@ -13,6 +13,9 @@ from cloud.videos.chunk import Chunk
 from infra.account import Account
 from infra.deploy import Deployment, deploy
 from infra.destroy import destroy
+from infra.local.facts import LocalFacts
+from infra.local.lambda_service import Addresses
+from infra.local.ports import free_port
 from infra.local.stack import LocalStack
 from infra.operating import redrive
 from infra.target import Target
@@ -201,9 +204,11 @@ def aws() -> Iterator[Stubbed]:
         aws.all_asked()
 
 
-def collected(aws: Stubbed, *bodies: object, sent_ms: int = 7) -> tuple[Target, redrive.Letters]:
+def collected(
+    aws: Stubbed, *bodies: object, sent_ms: int = 7, told: LocalFacts | None = None
+) -> tuple[Target, redrive.Letters]:
     outputs = {"DeadLetterQueueUrl": URL, "RecognizeFunction": NAME}
-    target = Target(account=aws.account, stack="cam", outputs=outputs)
+    target = Target(account=aws.account, stack="cam", outputs=outputs, facts=told)
     aws.answer("cloudformation", "list_stack_resources", {"StackResourceSummaries": [{
         "LogicalResourceId": "Recognize",
         "PhysicalResourceId": NAME,
@@ -257,6 +262,37 @@ def test_no_right_to_invoke_is_the_operators_to_mend(aws: Stubbed) -> None:
 
     with pytest.raises(ConfigError, match=f"invoking {NAME}: AccessDeniedException"):
         redrive.send(target, letters)
+
+
+def test_a_local_stack_out_of_reach_is_told_without_its_secret(aws: Stubbed) -> None:
+    addresses = Addresses(port=free_port())  # where nobody listens
+    told = facts(aws.account, lambda_url=addresses.url)
+    target, letters = collected(aws, of_lambda(event("d"), NAME), told=told)
+    aws.answer("sqs", "change_message_visibility", {})
+
+    with pytest.raises(TransportError) as failed:
+        redrive.send(target, letters)
+
+    assert f"invoking {NAME}: EndpointConnectionError; what is left" in str(failed.value)
+    assert addresses.secret not in str(failed.value)
+
+
+def facts(account: Account, *, lambda_url: str) -> LocalFacts:
+    return LocalFacts(
+        stack="cam",
+        region=account.region,
+        endpoint="",
+        root_key_id="",
+        root_secret="",
+        mqtt_host="127.0.0.1",
+        mqtt_port=1,
+        credentials="127.0.0.1:1",
+        lambda_url=lambda_url,
+        http_url="",
+        ca="",
+        outputs={},
+        pids={},
+    )
 
 
 @pytest.mark.parametrize(
