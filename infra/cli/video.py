@@ -54,7 +54,7 @@ def video(
     or is incomplete. Ctrl-C leaves the stack at work; --again asks after it.
     """
     # Here, since OpenCV would make even `--help` wait for it.
-    from infra.videos.files import videos_of
+    from infra.videos.files import check_sizes, videos_of
 
     found = videos_of(files)
     metadata = {}
@@ -64,6 +64,8 @@ def video(
         metadata[SAMPLING] = str(Sampling.parse(sampling))
     folder.mkdir(parents=True, exist_ok=True)
     where = target(context)
+    if not again:
+        check_sizes(found, _max_mb(where))
     try:
         following, uploads = _follow(where, found, metadata, timeout_s=timeout_s, again=again)
     except KeyboardInterrupt:
@@ -137,6 +139,14 @@ def _bucket(where: Target, output: str) -> "S3Bucket":
     from infra.videos.buckets import S3Bucket
 
     return S3Bucket(where.client("s3"), where.output(output))
+
+
+def _max_mb(where: Target) -> int:
+    """Ask how large a video the stack takes; one that does not say takes what any can."""
+    from cloud.videos.settings import MAX_VIDEO_MB
+    from infra.deploying.stack import parameters
+
+    return int(parameters(where.account, where.stack).get("MaxVideoMb", MAX_VIDEO_MB))
 
 
 def _notes(where: Target) -> "VideoReader":

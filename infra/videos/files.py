@@ -6,9 +6,13 @@ from itertools import count
 from pathlib import Path
 
 from cloud.videos.naming import fits, name_of
+from cloud.videos.settings import MAX_VIDEO_MB
+from infra.videos.result import MENDS
 from sightline.errors import ConfigError
 
 SUFFIXES = (".mp4", ".mov", ".mkv", ".avi", ".webm", ".h264", ".m4v")  # what a folder stands for
+
+_MB = 1_000_000
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -49,6 +53,21 @@ def videos_of(paths: Sequence[Path]) -> tuple[VideoFile, ...]:
         taken.add(name_of(key))
         found.append(VideoFile(path=path, key=key))
     return tuple(found)
+
+
+def check_sizes(files: Sequence[VideoFile], max_mb: int) -> None:
+    """Look whether the stack takes files so large, before hours are spent to upload them.
+
+    Raises:
+        ConfigError: It refuses one by its size, *max_mb* million bytes at most.
+    """
+    for file in files:
+        size = file.path.stat().st_size
+        if size > max_mb * _MB:
+            raise ConfigError(
+                f"{file.path}: it has {-(-size // _MB)} MB, and the stack takes {max_mb} at most; "
+                + (MENDS["too_large"] if max_mb < MAX_VIDEO_MB else "cut it into pieces")
+            )
 
 
 def _files_of(path: Path) -> list[Path]:

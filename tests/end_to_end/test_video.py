@@ -75,6 +75,23 @@ def test_a_video_that_is_none_ends_with_one_line_that_says_why(run: Runner) -> N
     assert run.written == {f"{text.stem}.json"}
 
 
+def test_a_video_larger_than_the_stack_takes_is_refused_before_it_is_uploaded(
+    run: Runner, target: Target
+) -> None:
+    video = run.folder / f"{uuid4().hex[:6]}.mp4"
+    with video.open("wb") as file:
+        file.truncate(5_000_000_001)  # sparse: it takes no room
+
+    done = run("video", video)
+
+    assert done.status == 2
+    said = one_line(done.err)
+    assert f"{video.name}: it has 5001 MB, and the stack takes 5000 at most" in said
+    assert "deploy with a larger MaxVideoMb" in said
+    there = {"Bucket": target.output("InputBucket"), "Prefix": video.name}
+    assert target.client("s3").list_objects_v2(**there)["KeyCount"] == 0
+
+
 def test_the_same_video_again_is_done_again(run: Runner, empty_film: Path) -> None:
     video = run.video(empty_film, "a.mp4")
     assert run("video", video).status == 0

@@ -3,7 +3,7 @@ from pathlib import Path
 import pytest
 
 from cloud.videos.naming import name_of
-from infra.videos.files import VideoFile, videos_of
+from infra.videos.files import VideoFile, check_sizes, videos_of
 from sightline.errors import ConfigError
 
 
@@ -72,3 +72,25 @@ def test_a_name_that_s3_would_not_take_is_refused() -> None:
         VideoFile(path=Path("x"), key="ä" * 510 + ".mp4")
     with pytest.raises(ConfigError, match="no Unicode"):
         VideoFile(path=Path("x"), key="\udcff.mp4")
+
+
+def test_a_file_that_no_stack_could_read_is_refused_in_one_line(tmp_path: Path) -> None:
+    path = tmp_path / "year.mp4"
+    with path.open("wb") as file:
+        file.truncate(10_000_000_001)  # sparse: it takes no room
+
+    for most, mend in [(10_000, "cut it into pieces"), (5000, "deploy with a larger MaxVideoMb")]:
+        with pytest.raises(ConfigError) as refused:
+            check_sizes(videos_of([path]), most)
+        said = str(refused.value)
+        assert f"year.mp4: it has 10001 MB, and the stack takes {most} at most" in said
+        assert said.endswith(mend)
+        assert "\n" not in said
+
+
+def test_a_file_as_large_as_the_largest_goes(tmp_path: Path) -> None:
+    path = tmp_path / "lecture.mp4"
+    with path.open("wb") as file:
+        file.truncate(5_000_000_000)
+
+    check_sizes(videos_of([path]), 5000)

@@ -220,6 +220,20 @@ def test_the_stacks_notes_are_shown_while_it_works(
     assert "party.mp4: recognizing, 40 of 120 stills" in capsys.readouterr().err
 
 
+def test_a_video_too_large_for_any_stack_is_said_before_it_is_uploaded(
+    played: PlayedStack, clip: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    large = tmp_path / "year.mp4"
+    with large.open("wb") as file:
+        file.truncate(10_000_000_001)  # sparse: it takes no room
+
+    assert played.run("video", clip, large, "--out", tmp_path / "seen") == 2
+
+    [line] = capsys.readouterr().err.strip().splitlines()
+    assert "year.mp4: it has 10001 MB, and the stack takes 10000 at most; cut it" in line
+    assert not played.input.list("")
+
+
 @pytest.mark.parametrize("what", ["nowhere.mp4", "empty"])
 def test_what_is_no_video_is_said_before_anything_is_uploaded(
     what: str, played: PlayedStack, tmp_path: Path, capsys: pytest.CaptureFixture[str]
