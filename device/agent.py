@@ -86,6 +86,7 @@ class Agent:
             spool,
             self._journal,
             self._sending.drops,
+            clock_is_set=time_of_day.is_set,
             gatekeeper=gatekeeper,
             recording=recording,
             pulses=pulses,

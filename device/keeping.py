@@ -2,7 +2,7 @@
 
 import hashlib
 import time
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 
 from device import jpeg
 from device.cameras.camera import Captured
@@ -24,12 +24,14 @@ class Keeping:
         journal: Journal,
         drops: Drops,
         recording: Recording | None,
+        clock_is_set: Callable[[], bool],
     ) -> None:
         self.settings = settings  # from the next image on; may be set from any thread
         self._spool = spool
         self._journal = journal
         self._drops = drops
         self._recording = recording
+        self._clock_is_set = clock_is_set
 
     def keep(self, captured: Captured, gate: Mapping[str, float] | None) -> None:
         """Put one image into the spool, with what the gate said of it; it never waits."""
@@ -52,6 +54,7 @@ class Keeping:
                 encode_ms=(time.monotonic() - begun_s) * 1000,
                 gate=gate,
                 segment=self._recording.place(captured.captured_s) if self._recording else None,
+                clock_set=self._clock_is_set(),
                 jpeg=data,
             )
         )

@@ -52,7 +52,7 @@ class TimeOfDay:
         if self._now() < BUILT:
             return False
         told = not self._synchronized.parent.is_dir() or self._synchronized.exists()
-        return told or self._rtc.exists()
+        return told or self._rtc_went_on()
 
     def shows(self) -> datetime:
         """Give the time that it shows."""
@@ -65,17 +65,30 @@ class TimeOfDay:
     def captured_at(self, frame: SpooledFrame) -> tuple[datetime, Flag | None]:
         """Tell when a frame was taken, by the clock as it is now, and what there is to say of that.
 
-        A frame of an earlier process keeps its time: by which clock it was taken is not known.
+        A frame that was taken before the machine was started anew keeps its time: nobody knows by
+        how much the clock was wrong then.
         """
         self._notice()
-        if not self.is_set() or (frame.resumed and frame.captured_at < BUILT):
+        if not self.is_set():
             return frame.captured_at, "unset"
-        if frame.resumed:
-            return frame.captured_at, None
+        if not frame.this_boot:
+            was_set = frame.clock_set and frame.captured_at >= BUILT
+            return frame.captured_at, None if was_set else "unset"
         reckoned = self._now() - timedelta(seconds=self._clock() - frame.captured_s)
         if abs((reckoned - frame.captured_at).total_seconds()) <= JUMP_S:
             return frame.captured_at, None
         return reckoned, "corrected"
+
+    def _rtc_went_on(self) -> bool:
+        """Tell whether there is a clock that goes on without power, and did: it may lack a battery.
+
+        Source: the kernel's documentation, ABI/testing/sysfs-class-rtc, `since_epoch`.
+        """
+        try:
+            shows_s = int((self._rtc / "since_epoch").read_text())
+        except (OSError, ValueError):
+            return False
+        return shows_s >= BUILT.timestamp()
 
     def _notice(self) -> None:
         """Say it once when the clock was set."""

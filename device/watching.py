@@ -37,13 +37,14 @@ class Watching:
         journal: Journal,
         drops: Drops,
         *,
+        clock_is_set: Callable[[], bool],
         gatekeeper: Gatekeeper | None,
         recording: Recording | None,
         pulses: Pulses,
         frames: int | None,
     ) -> None:
         """Prepare to watch with *camera*; for the rest see `device.agent.Agent`."""
-        self._keeping = Keeping(settings, spool, journal, drops, recording)
+        self._keeping = Keeping(settings, spool, journal, drops, recording, clock_is_set)
         self._choice = Choice(gatekeeper, self._keeping.keep, journal)
         self._capture_pulse = pulses.of(
             "capture", within_s=CAPTURE_S + 2 * settings.camera.timeout_s

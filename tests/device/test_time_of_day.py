@@ -17,13 +17,16 @@ IN_1970 = datetime(1970, 1, 1, 0, 1, tzinfo=UTC)
 class Pi:
     """A machine whose clock shows `shows`, `uptime` seconds after its start."""
 
-    def __init__(self, folder: Path, shows: datetime, *, ntp: bool = True, rtc: bool = False):
+    def __init__(
+        self, folder: Path, shows: datetime, *, ntp: bool = True, rtc: datetime | None = None
+    ):
         self.shows, self.uptime = shows, 60.0
         self.synchronized = folder / "timesync" / "synchronized"
         if ntp:
             self.synchronized.parent.mkdir()
         if rtc:
             (folder / "rtc0").mkdir()
+            (folder / "rtc0" / "since_epoch").write_text(f"{rtc.timestamp():.0f}\n")
         self.clock = TimeOfDay(
             now=lambda: self.shows,
             clock=lambda: self.uptime,
@@ -40,8 +43,13 @@ class Pi:
         self.synchronized.touch()
 
 
-def taken(pi: Pi, *, resumed: bool = False) -> SpooledFrame:
-    return replace(spooled(), captured_at=pi.shows, captured_s=pi.uptime, resumed=resumed)
+def taken(pi: Pi) -> SpooledFrame:
+    return replace(
+        spooled(),
+        captured_at=pi.shows,
+        captured_s=pi.uptime,
+        clock_set=pi.clock.is_set(),
+    )
 
 
 def test_a_frame_taken_before_the_clock_was_set_has_its_time_reckoned_back(
@@ -81,28 +89,45 @@ def test_a_clock_that_was_ahead_and_is_set_back_corrects_frames_as_well(tmp_path
     assert pi.clock.captured_at(frame) == (NOON - timedelta(seconds=10), "corrected")
 
 
-def test_a_frame_of_an_earlier_process_keeps_its_time_and_says_if_that_is_wrong(
-    tmp_path: Path,
-) -> None:
-    pi = Pi(tmp_path, IN_1970)
-    old = taken(pi, resumed=True)
+def test_a_frame_of_an_earlier_process_is_corrected_while_the_machine_runs(tmp_path: Path) -> None:
+    pi = Pi(tmp_path, NOON - timedelta(days=3))  # where it was when the power went
+    frame = replace(taken(pi), resumed=True)
+    pi.wait(600)
     pi.set(NOON)
-    recent = replace(taken(pi, resumed=True), captured_at=NOON - timedelta(days=1))
 
-    assert pi.clock.captured_at(old) == (IN_1970, "unset")
-    assert pi.clock.captured_at(recent) == (NOON - timedelta(days=1), None)
+    assert not frame.clock_set
+    assert pi.clock.captured_at(frame) == (NOON - timedelta(seconds=600), "corrected")
+
+
+@pytest.mark.parametrize(
+    ("shows", "was_set", "flag"),
+    [
+        (IN_1970, True, "unset"),
+        (NOON - timedelta(days=1), True, None),
+        (NOON - timedelta(days=1), False, "unset"),
+    ],
+)
+def test_a_frame_from_before_the_machine_was_started_keeps_its_time_and_says_if_that_is_wrong(
+    tmp_path: Path, shows: datetime, was_set: bool, flag: str | None
+) -> None:
+    pi = Pi(tmp_path, shows)
+    frame = replace(taken(pi), resumed=True, this_boot=False, clock_set=was_set)
+    pi.set(NOON)
+
+    assert pi.clock.captured_at(frame) == (shows, flag)
 
 
 @pytest.mark.parametrize(
     ("shows", "ntp", "rtc", "state"),
     [
-        (IN_1970, False, True, "unset"),  # whatever else there is: this code is younger
-        (NOON, True, False, "unset"),  # as it was when the power went, perhaps
-        (NOON, True, True, None),
-        (NOON, False, False, None),  # who sets it is not known
+        (IN_1970, False, NOON, "unset"),  # whatever else there is: this code is younger
+        (NOON, True, None, "unset"),  # as it was when the power went, perhaps
+        (NOON, True, NOON, None),
+        (NOON, True, IN_1970, "unset"),  # it has no battery
+        (NOON, False, None, None),  # who sets it is not known
     ],
 )
 def test_whether_the_clock_is_set_is_known_by_what_systemd_and_the_machine_say(
-    tmp_path: Path, shows: datetime, ntp: bool, rtc: bool, state: str | None
+    tmp_path: Path, shows: datetime, ntp: bool, rtc: datetime | None, state: str | None
 ) -> None:
     assert Pi(tmp_path, shows, ntp=ntp, rtc=rtc).clock.state() == state
