@@ -52,7 +52,7 @@ class SpoolIndex:
             raise
         file = path.stat()
         self._path, self._file = path, (file.st_dev, file.st_ino)
-        self._session = 0
+        self._session = self._boot_session = 0  # before `begin`: of frames that are taken up
         self._offset_us = 0
         self._answers: int = self._one("SELECT coalesce(max(number), 0) FROM answered")
 
@@ -65,10 +65,17 @@ class SpoolIndex:
         facts = dict(self._db.execute("SELECT name, value FROM facts"))
         last_us = self._last_us()
         self._offset_us = facts.get("offset_us", 0)
+        self._session = facts.get("session", 0) + 1
+        self._boot_session = facts.get("boot_session", self._session)
         if facts.get("boot") != boot or self.place(now_s) < last_us:
             self._offset_us = last_us + MARGIN_US - round(now_s * 1e6)
-        self._session = facts.get("session", 0) + 1
-        facts = {"boot": boot, "offset_us": self._offset_us, "session": self._session}
+            self._boot_session = self._session
+        facts = {
+            "boot": boot,
+            "offset_us": self._offset_us,
+            "session": self._session,
+            "boot_session": self._boot_session,
+        }
         with self._transaction():
             self._db.executemany("INSERT OR REPLACE INTO facts VALUES (?, ?)", facts.items())
 
@@ -209,4 +216,9 @@ class SpoolIndex:
             cursor.close()
 
     def _entry(self, row: tuple[Any, ...]) -> Entry:
-        return read_row(row, offset_us=self._offset_us, session=self._session)
+        return read_row(
+            row,
+            offset_us=self._offset_us,
+            session=self._session,
+            boot_session=self._boot_session,
+        )

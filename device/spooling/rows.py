@@ -23,7 +23,7 @@ CREATE TABLE frames (
     state INTEGER NOT NULL,
     attempts INTEGER NOT NULL,
     encode_ms REAL NOT NULL,
-    more TEXT,                      -- JSON: what the gate saw, where in the video it is
+    more TEXT,                      -- JSON: what the gate saw, where in the video it is, its clock
     session INTEGER NOT NULL
 );
 CREATE TABLE answered (slot INTEGER PRIMARY KEY, number INTEGER NOT NULL, frame_id TEXT NOT NULL);
@@ -69,8 +69,15 @@ class Change:
         return any(getattr(self, each) for each in self.__slots__)
 
 
-def read_row(row: tuple[Any, ...], *, offset_us: int, session: int) -> Entry:
-    """Read a row; *offset_us* is from the monotonic clock to the spool's own."""
+def read_row(row: tuple[Any, ...], *, offset_us: int, session: int, boot_session: int) -> Entry:
+    """Read a row.
+
+    Args:
+        row: What `COLUMNS` say.
+        offset_us: From the monotonic clock to the spool's own.
+        session: This one: rows of others are resumed.
+        boot_session: The first one since the machine was started.
+    """
     more = {} if row[11] is None else json.loads(row[11])
     segment = more.get("segment")
     frame = SpooledFrame(
@@ -88,6 +95,8 @@ def read_row(row: tuple[Any, ...], *, offset_us: int, session: int) -> Entry:
         gate=more.get("gate"),
         segment=None if segment is None else Segment(**segment),
         resumed=row[12] != session,
+        this_boot=row[12] >= boot_session,
+        clock_set=more.get("clock") != "unset",
     )
     return Entry(row[0], frame)
 
@@ -98,6 +107,7 @@ def write_row(entry: Entry, session: int) -> tuple[Any, ...]:
     more = {
         "gate": None if frame.gate is None else dict(frame.gate),
         "segment": None if frame.segment is None else asdict(frame.segment),
+        "clock": None if frame.clock_set else "unset",
     }
     return (
         entry.at_us,

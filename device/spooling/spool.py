@@ -23,6 +23,8 @@ class SpooledFrame:
             `resumed` after the machine was started anew it leaves out the time it was off.
         resumed: An earlier process took it, so how long it has been on its way tells nothing of
             how fast things go.
+        this_boot: It was taken since the machine was started, so `captured_s` tells when.
+        clock_set: The clock was set when it was taken, as far as was known.
         gate: What the gate saw in it, as the reference says it: `motion`, `faces`.
         segment: Where in the recorded video it is.
     """
@@ -39,6 +41,8 @@ class SpooledFrame:
     encode_ms: float = 0.0
     attempts: int = 0  # references published so far
     resumed: bool = False
+    this_boot: bool = True
+    clock_set: bool = True
     gate: Mapping[str, float] | None = None
     segment: Segment | None = None
     jpeg: bytes = field(default=b"", repr=False)

@@ -44,6 +44,26 @@ def test_after_a_restart_each_frame_is_as_far_as_it_was(open_spool: Open, folder
     assert files(folder) == {f"{frames[0].frame_id}.jpg"}
 
 
+def test_by_which_clock_a_frame_was_taken_is_known_after_restarts(
+    open_spool: Open, folder: Path
+) -> None:
+    spool = open_spool(boot="first")
+    spool.put(replace(real(1), clock_set=False))
+    spool.put(replace(real(2), clock_set=True))
+    (folder / "frames" / f"{real(3).frame_id}.jpg").write_bytes(JPEG)  # without its row
+
+    def known(boot: str) -> list[tuple[bool, bool]]:
+        spool = open_spool(boot=boot)
+        frames = [spool.take(0) for _ in range(3)]
+        return [(frame.this_boot, frame.clock_set) for frame in frames if frame]
+
+    # Where a frame without a row stands among the others tells nothing of when it was taken.
+    assert known("first") == [(False, True), (True, True), (True, False)]
+    assert known("first") == [(False, True), (True, True), (True, False)]
+    assert known("second") == [(False, True), (False, True), (False, False)]
+    assert known("second") == [(False, True), (False, True), (False, False)]
+
+
 def test_what_is_put_after_a_restart_is_not_resumed_and_comes_first(open_spool: Open) -> None:
     open_spool().put(real(1))
     spool = open_spool()
@@ -73,6 +93,7 @@ def test_a_machine_started_anew_goes_on_and_hours_without_power_do_not_count(
     assert again[0] == newest
     assert again[1] is not None
     assert again[1].captured_s == pytest.approx(2.0)
+    assert (again[0].this_boot, again[1].this_boot) == (True, False)
     assert (again[1].captured_at, again[1].resumed) == (new.captured_at, True)
 
 
@@ -235,7 +256,12 @@ def test_a_frame_costs_the_card_little_more_than_its_jpeg(open_spool: Open) -> N
 
 def test_each_thing_known_of_a_frame_has_its_place_in_the_index(open_spool: Open) -> None:
     frame = replace(
-        real(1), encode_ms=1.5, attempts=1, gate={"motion": 0.041, "faces": 1}, segment=SEGMENT
+        real(1),
+        encode_ms=1.5,
+        attempts=1,
+        gate={"motion": 0.041, "faces": 1},
+        segment=SEGMENT,
+        clock_set=False,
     )
     plain = spooled(1)
     open_spool().put(frame)
@@ -244,7 +270,7 @@ def test_each_thing_known_of_a_frame_has_its_place_in_the_index(open_spool: Open
 
     assert back == replace(frame, resumed=True)
     # A field that is added to a frame must be added to its row, and above.
-    theirs = {each.name for each in fields(frame)} - {"state", "resumed"}
+    theirs = {each.name for each in fields(frame)} - {"state", "resumed", "this_boot"}
     same = {name for name in theirs if getattr(frame, name) == getattr(plain, name)}
     assert same == {"captured_at", "captured_s", "width", "height"}
 
