@@ -19,10 +19,16 @@ from device.newest import Newest
 log = logging.getLogger(__name__)
 
 
+# A beat that a late frame has put out is made up for by so much of an interval at a time: the next
+# frame would come too soon, and two of them say no more than one.
+_SOONER = 0.1
+
+
 class Schedule:
     """When frames are wanted: each `interval_s`, or at once when somebody asks.
 
-    Frames do not pile up: who comes late for one waits for the next from there on.
+    A little lateness moves none of the frames after it, and no two are closer than nine tenths of
+    `interval_s`. Nor do frames pile up: who comes late for one waits for the next from there on.
     """
 
     def __init__(
@@ -78,7 +84,9 @@ class Schedule:
         with self._lock:
             if not self._stopped:
                 self._hurry.clear()
-            self._due_s = max(self._due_s + self._interval_s, self._clock())
+            now_s, beat_s = self._clock(), self._interval_s
+            # One that was asked for came before it was due, and puts off the next by no more.
+            self._due_s = max(min(self._due_s, now_s) + beat_s, now_s + (1 - _SOONER) * beat_s)
 
 
 class Recorder(Protocol):

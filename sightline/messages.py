@@ -203,7 +203,7 @@ class DeviceStatus:
     paused: bool | None = None
     detail: str | None = None
     clock: Literal["unset"] | None = None  # `at` is wrong, and so are the times of its frames
-    commands: tuple[CommandAnswer, ...] | None = None  # the last few, the newest last
+    commands: tuple[CommandAnswer, ...] | None = None  # the newest last
 
     def __post_init__(self) -> None:
         _check_device(self.device)

@@ -68,7 +68,8 @@ class LiveCamera:
     def capture(self, pace: Pace) -> Captured | None:
         """See `device.cameras.camera.Camera.capture`; a live camera has no orderly end."""
         assert self._video is not None, "a camera is open from __enter__ to __exit__"  # noqa: S101
-        while True:
+        undecodable = 0
+        while undecodable < _DAMAGED:
             self._grab(self._video)
             captured_at, captured_s = self._now(), self._clock()
             if pace.remaining_s() > 0:
@@ -80,6 +81,8 @@ class LiveCamera:
                     captured_at=captured_at,
                     captured_s=captured_s,
                 )
+            undecodable += 1
+        raise CameraError(f"{self._name}: its frames cannot be decoded, {_DAMAGED} in a row")
 
     def _grab(self, video: cv2.VideoCapture) -> None:
         """Go on to the next frame; one that came damaged is no end of the stream."""

@@ -15,7 +15,7 @@ class Burst(Generic[T]):
     The first candidate opens a burst. It ends `burst_s` later, or at once with a candidate that is
     as good as is of use, or if no other can come in time; then its best is given. Those that are
     given are `interval_s` apart at least, both when they were taken and when they are given. So
-    nobody's first answer waits for longer than `burst_s`.
+    nobody's first answer waits for longer than `burst_s`. What is sent besides takes its turn, too.
     """
 
     def __init__(self, *, interval_s: float, burst_s: float) -> None:
@@ -26,9 +26,14 @@ class Burst(Generic[T]):
         self._best_s = -math.inf  # when the best was taken: of this burst, or of the last one
         self._given_s = -math.inf
 
+    @property
+    def is_open(self) -> bool:
+        """Whether there is a candidate to be given."""
+        return self._best is not None
+
     def wants(self, at_s: float) -> bool:
         """Tell whether a candidate would be taken now."""
-        return self._best is not None or at_s >= self._best_s + self._interval_s - _EARLY_S
+        return self.is_open or at_s >= self._best_s + self._interval_s - _EARLY_S
 
     def offer(self, candidate: T, score: float, at_s: float) -> None:
         """Take a candidate, which must be wanted."""
@@ -50,6 +55,10 @@ class Burst(Generic[T]):
             return None
         self._given_s = at_s
         return self.end()
+
+    def given(self, at_s: float) -> None:
+        """Count one that was no candidate as given, while no burst is open."""
+        self._best_s = self._given_s = at_s
 
     def end(self) -> T | None:
         """Give the best so far, now."""

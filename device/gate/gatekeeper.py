@@ -24,8 +24,9 @@ _Bursts: TypeAlias = Burst[Chosen]
 class Gatekeeper:
     """Holds back what need not be sent. Not safe from several threads.
 
-    At most one frame each `interval_s`, the best of its burst; one each `keepalive_s`, if that is
-    not 0, whatever is in it; and each that was asked for, at once.
+    At most one frame each `interval_s`: the best of a burst, or, where there was none for
+    `keepalive_s` and that is not 0, one whatever is in it. Beside these, each that was asked for,
+    at once.
     """
 
     def __init__(
@@ -33,7 +34,7 @@ class Gatekeeper:
     ) -> None:
         self._gate = gate
         self._burst = _Bursts(interval_s=interval_s, burst_s=burst_s)
-        self._keepalive_s = keepalive_s or math.inf
+        self._keepalive_s = max(keepalive_s, interval_s) if keepalive_s else math.inf
         self._sent_s: float | None = None
         self.last: Verdict | None = None
 
@@ -53,7 +54,8 @@ class Gatekeeper:
         best = self._burst.due(at_s, next_s=self._gate.again_s)
         if best is not None:
             return self._sent(at_s, best)
-        if at_s >= self._sent_s + self._keepalive_s:
+        if at_s >= self._sent_s + self._keepalive_s and not self._burst.is_open:
+            self._burst.given(at_s)
             verdict = self.last = dataclasses.replace(verdict, passed=True, reason="keepalive")
             return self._sent(at_s, Chosen(captured=captured, verdict=verdict))
         return ()

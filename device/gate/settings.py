@@ -51,7 +51,8 @@ class GateSettings:
         hold_s: For how long after motion, or a face, it is still looked closely.
         recheck_s: While somebody is there and nothing moves, a frame is sent so often.
         burst_s: For how long a better frame is waited for before the best is sent.
-        keepalive_s: A frame is sent so often even if nothing moves; 0: never.
+        keepalive_s: A frame is sent so often even if nothing moves, but no oftener than
+            `frames.interval_s`; 0: never.
     """
 
     mode: str = "auto"

@@ -3,7 +3,7 @@
 import logging
 import threading
 import time
-from collections import OrderedDict, deque
+from collections import OrderedDict
 from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import datetime
@@ -11,6 +11,7 @@ from typing import Literal, Protocol
 
 from device.clock import utc_now
 from device.network.link import Link
+from device.remote.command_answers import CommandAnswers
 from sightline.errors import MessageError
 from sightline.messages import Command, CommandAnswer, decode
 from sightline.topics import topic
@@ -19,7 +20,6 @@ log = logging.getLogger(__name__)
 
 LONGEST_BYTES = 4096  # of a command; who sends more sends no command
 GAP_S = 0.2  # between two commands that are done: a flood keeps nothing else from its work
-ANSWERS = 8  # that the status carries; at a command of 200 bytes each that is nothing to a broker
 HELD_S = 30.0  # for the clock to be set, before a command that may have expired is refused
 REMEMBERED = 64  # ids of commands, to know a second delivery by
 _SHOWN = 200  # characters of what somebody else wrote
@@ -74,6 +74,7 @@ class Commands:
         Args:
             clock_is_set: Whether *now* can be believed.
         """
+        self.answers = CommandAnswers()
         self._device = device
         self._capture = capture
         self._changed = changed
@@ -83,7 +84,6 @@ class Commands:
         self._clock = clock
         self._lock = threading.Condition()
         self._waiting: OrderedDict[str, _Waiting] = OrderedDict()
-        self._answers: deque[CommandAnswer] = deque(maxlen=ANSWERS)
         self._done: OrderedDict[str, None] = OrderedDict()
 
     def listen(self, link: Link) -> None:
@@ -111,11 +111,6 @@ class Commands:
         self._changed()
         return True
 
-    def answers(self) -> tuple[CommandAnswer, ...]:
-        """Give what became of the last few commands, the newest last. From any thread."""
-        with self._lock:
-            return tuple(self._answers)
-
     def _arrive(self, _where: str, payload: bytes) -> None:
         command, problem = None, ""
         try:
@@ -127,13 +122,21 @@ class Commands:
         name = command.command if command else ""
         with self._lock:
             before = self._waiting.pop(name, None)
-            if before is not None and before.command is not None and before.command.command_id:
-                self._answer(before.command, "merged")
+            merged = before is not None and self._merge(before)
             times = 1 if before is None else before.times + 1
             self._waiting[name] = _Waiting(
                 command=command, arrived_s=self._clock(), problem=problem, times=times
             )
             self._lock.notify_all()
+        if merged:
+            self._changed()  # what it was merged with may wait for the clock
+
+    def _merge(self, waiting: _Waiting) -> bool:
+        """Answer what another takes the place of; False: who sent it cannot tell it by an id."""
+        if waiting.command is None or not waiting.command.command_id:
+            return False
+        self._answer(waiting.command, "merged")
+        return True
 
     def _settle(self, waiting: _Waiting) -> None:
         command, times = waiting.command, waiting.times
@@ -193,13 +196,13 @@ class Commands:
         times: int = 1,
     ) -> None:
         command_id = command.command_id if command else None
-        answer = CommandAnswer(
-            command=command.command if command else "",
-            outcome=outcome,
-            at=self._now(),
-            command_id=command_id and command_id[:_SHOWN],
-            detail=detail and detail[:_SHOWN],
-            times=times if times > 1 else None,
+        self.answers.add(
+            CommandAnswer(
+                command=command.command if command else "",
+                outcome=outcome,
+                at=self._now(),
+                command_id=command_id and command_id[:_SHOWN],
+                detail=detail and detail[:_SHOWN],
+                times=times if times > 1 else None,
+            )
         )
-        with self._lock:
-            self._answers.append(answer)

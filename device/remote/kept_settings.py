@@ -5,7 +5,9 @@ import logging
 from pathlib import Path
 
 from device.joining.kept_identity import write_whole
+from device.remote.documents import read_object
 from device.remote.live_settings import Values
+from sightline.errors import MessageError
 
 log = logging.getLogger(__name__)
 
@@ -25,15 +27,12 @@ class KeptSettings:
         """Read what is kept, by path; nothing, if there is none or it cannot be read."""
         try:
             with self._path.open("rb") as file:
-                kept = json.loads(file.read(_LARGEST))
-            if not isinstance(kept, dict):
-                raise ValueError("it is no object")
+                return read_object(file.read(_LARGEST))
         except FileNotFoundError:
             return {}
-        except (OSError, ValueError, RecursionError) as err:
+        except (OSError, MessageError) as err:
             log.warning("%s cannot be used, device.toml holds: %s", self._path, err)
             return {}
-        return kept
 
     def save(self, values: Values) -> None:
         """Write what is to be kept, in one step."""

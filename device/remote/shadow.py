@@ -16,10 +16,10 @@ from collections.abc import Callable, Mapping
 from typing import Any, Literal
 
 from device.network.link import Link
+from device.remote.documents import read_object
 from device.remote.kept_settings import KeptSettings
 from device.remote.live_settings import LiveSettings, nested
 from sightline.errors import MessageError, TransportError
-from sightline.messages import MAX_PAYLOAD_BYTES
 from sightline.topics import check_device
 
 log = logging.getLogger(__name__)
@@ -120,7 +120,7 @@ class Shadow:
             self._ask()
             return True
         try:
-            self._see(what, _object(payload))
+            self._see(what, read_object(payload))
         except MessageError as err:
             log.warning("ignored a message of the shadow's (%s): %s", what, err)
         return True
@@ -233,18 +233,6 @@ def _shortened(errors: Mapping[str, str]) -> dict[str, str]:
     if len(errors) > ERRORS:
         shown["more"] = str(len(errors) - ERRORS)
     return shown
-
-
-def _object(payload: bytes) -> Mapping[str, Any]:
-    if len(payload) > MAX_PAYLOAD_BYTES:
-        raise MessageError(f"{len(payload)} bytes are over the limit of {MAX_PAYLOAD_BYTES}")
-    try:
-        value = json.loads(payload)
-    except (ValueError, RecursionError) as err:
-        raise MessageError(f"it is not JSON: {err}", reason="not_json") from err
-    if not isinstance(value, dict):
-        raise MessageError("it is no object")
-    return value
 
 
 def _table(message: Mapping[str, Any], name: str) -> Mapping[str, Any]:

@@ -9,6 +9,7 @@ from typing import Literal
 from device.clock import utc_now
 from device.journal import Journal
 from device.network.link import Link
+from device.remote.command_answers import A_STATUS, KEPT, CommandAnswers
 from device.spooling.spool import Spool
 from sightline import __version__
 from sightline.errors import TransportError
@@ -16,6 +17,9 @@ from sightline.messages import CommandAnswer, DeviceStatus, encode
 from sightline.topics import topic
 
 log = logging.getLogger(__name__)
+
+GAP_S = 0.2  # between two statuses: a flood of commands leaves the link to the frames
+_AT_ONCE = -(-KEPT // A_STATUS)  # statuses that carry all the answers there are
 
 
 def last_will(device: str, at: datetime) -> bytes:
@@ -39,7 +43,7 @@ class StatusReporter:
         paused: Callable[[], bool],
         *,
         every_s: float = 60.0,
-        answers: Callable[[], tuple[CommandAnswer, ...]] = tuple,
+        answers: CommandAnswers | None = None,
         troubles: Sequence[Callable[[], str | None]] = (),
         clock: Callable[[], Literal["unset"] | None] = lambda: None,
         now: Callable[[], datetime] = utc_now,
@@ -47,7 +51,7 @@ class StatusReporter:
         """Prepare to say how *journal* and *spool* are doing.
 
         Args:
-            answers: What became of the last commands.
+            answers: What became of commands; None: nobody gives any.
             troubles: Each says what is wrong in one part; None: nothing.
             clock: Whether the time of day is known.
         """
@@ -57,7 +61,7 @@ class StatusReporter:
         self._spool = spool
         self._paused = paused
         self._every_s = every_s
-        self._answers = answers
+        self._answers = answers or CommandAnswers()
         self._troubles = (spool.trouble, *troubles)
         self._clock = clock
         self._now = now
@@ -71,6 +75,7 @@ class StatusReporter:
                 self._wanted.clear()
             if not stop.is_set():
                 self.say("online")
+            stop.wait(GAP_S)
 
     def every(self, seconds: float) -> None:
         """Have it said so often, beginning now. From any thread."""
@@ -82,8 +87,30 @@ class StatusReporter:
         self._wanted.set()
 
     def say(self, state: str, detail: str | None = None) -> None:
-        """Publish *state*; if the link is down, the next connect makes up for it."""
-        status = DeviceStatus(
+        """Publish *state*, more than once where one status cannot carry all answers to commands.
+
+        If the link is down, the next connect makes up for it.
+        """
+        for _ in range(_AT_ONCE):
+            batch = self._answers.next()
+            status = self._status(state, detail, batch.answers)
+            try:
+                self._link.publish(topic(self._device, "status"), encode(status), retain=True)
+            except TransportError as err:
+                log.debug("could not say %s: %s", state, err)
+                return
+            self._answers.told(batch)
+            if not batch.left:
+                return
+
+    def trouble(self) -> str | None:
+        """Say what is wrong now; None: nothing. From any thread."""
+        return "; ".join(filter(None, (trouble() for trouble in self._troubles))) or None
+
+    def _status(
+        self, state: str, detail: str | None, answers: tuple[CommandAnswer, ...]
+    ) -> DeviceStatus:
+        return DeviceStatus(
             device=self._device,
             state="online" if state == "online" else "offline",
             at=self._now(),
@@ -93,13 +120,5 @@ class StatusReporter:
             paused=self._paused(),
             detail=detail or self.trouble(),
             clock=self._clock(),
-            commands=self._answers() or None,
+            commands=answers or None,
         )
-        try:
-            self._link.publish(topic(self._device, "status"), encode(status), retain=True)
-        except TransportError as err:
-            log.debug("could not say %s: %s", state, err)
-
-    def trouble(self) -> str | None:
-        """Say what is wrong now; None: nothing. From any thread."""
-        return "; ".join(filter(None, (trouble() for trouble in self._troubles))) or None

@@ -1,4 +1,5 @@
 import threading
+from itertools import pairwise
 
 import cv2
 import numpy as np
@@ -18,9 +19,23 @@ def test_a_schedule_keeps_its_beat() -> None:
     schedule.taken()
     time[0] = 0.1
     assert schedule.remaining_s() == pytest.approx(0.4)
-    time[0] = 0.6  # late by 0.1, which the next frame is not
+    time[0] = 0.54  # late by 0.04, which the next frame is not
     schedule.taken()
-    assert schedule.remaining_s() == pytest.approx(0.4)
+    assert schedule.remaining_s() == pytest.approx(0.46)
+
+
+def test_a_frame_that_comes_late_has_the_next_one_not_come_too_soon() -> None:
+    time, taken = [0.0], list[float]()
+    schedule = Schedule(0.5, clock=lambda: time[0])
+    for hundredths in range(1000):
+        time[0] = hundredths / 100
+        comes = hundredths % 3 == 0 and hundredths % 100 not in range(50, 90)  # at times it stalls
+        if comes and schedule.remaining_s() == 0:
+            taken.append(time[0])
+            schedule.taken()
+
+    assert len(taken) >= 18
+    assert min(b - a for a, b in pairwise(taken)) >= 0.45
 
 
 def test_frames_missed_are_not_made_up_for() -> None:
@@ -29,8 +44,19 @@ def test_frames_missed_are_not_made_up_for() -> None:
     schedule.taken()
     time[0] = 60.0
     schedule.taken()
+    assert schedule.remaining_s() == pytest.approx(0.45)
     schedule.taken()
     assert schedule.remaining_s() == pytest.approx(0.5)
+
+
+def test_frames_that_are_asked_for_one_after_the_other_put_off_the_next_by_one_interval() -> None:
+    time = [0.0]
+    schedule = Schedule(60, clock=lambda: time[0])
+    for second in range(10):
+        time[0] = float(second)
+        schedule.at_once()
+        schedule.taken()
+    assert schedule.remaining_s() == pytest.approx(60)
 
 
 def test_a_frame_can_be_wanted_at_once() -> None:

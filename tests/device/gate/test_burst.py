@@ -69,6 +69,16 @@ def test_what_is_given_is_an_interval_apart_when_it_was_taken_and_when_it_is_giv
     assert max(b - a for a, b in zip(taken, given, strict=True)) <= 0.25
 
 
+def test_what_was_sent_besides_takes_its_turn() -> None:
+    best = burst(interval_s=1.0)
+    assert not best.is_open
+    best.given(5.0)
+
+    assert not best.wants(5.9)
+    best.offer("next", 1.0, 6.0)
+    assert best.due(6.0) == "next"
+
+
 def test_a_burst_is_never_longer_than_the_interval() -> None:
     best = burst(interval_s=0.1, burst_s=5)
     best.offer("one", 0.1, 0.0)

@@ -83,6 +83,36 @@ def test_a_keepalive_is_sent_though_nothing_moves() -> None:
     assert times(found)[1:] == [10, 20, 30, 40, 50, 60]
 
 
+def test_whoever_moves_at_a_keepalive_is_sent_an_interval_after_it() -> None:
+    room, keeping = Room(), keeper(interval_s=5, burst_s=0.3, keepalive_s=7)
+    frames = [*room.empty(0, 14.4), *room.walking(14.4, 8), *room.empty(22.4, 20)]
+
+    sent = [(each.captured_s, found) for each in frames for found in keeping.offer(each)]
+
+    assert [found.verdict.reason for _, found in sent][:4] == [
+        "first",
+        "keepalive",
+        "keepalive",
+        "motion",
+    ]
+    assert min(b - a for (a, _), (b, _) in pairwise(sent)) >= 4.98
+    assert min(b - a for a, b in pairwise(times(found for _, found in sent))) >= 4.98
+
+
+def test_a_keepalive_comes_no_oftener_than_the_interval() -> None:
+    found = offered(keeper(interval_s=5, keepalive_s=1), Room().empty(0, 20.5, every_s=0.5))
+
+    assert times(found) == [0, 5, 10, 15, 20]
+
+
+def test_a_keepalive_waits_for_the_burst_that_is_open() -> None:
+    room, keeping = Room(), keeper(interval_s=1, burst_s=0.5, keepalive_s=5)
+    [first] = offered(keeping, room.empty(0, 5.2))
+    [moving] = offered(keeping, [*room.walking(5.2, 0.8), *room.empty(6, 0.2)])
+
+    assert (first.verdict.reason, moving.verdict.reason) == ("first", "motion")
+
+
 def test_without_being_asked_for_no_keepalive_is_sent() -> None:
     assert times(offered(keeper(), Room().empty(0, 60, every_s=0.5))) == [0]
 

@@ -7,7 +7,8 @@ from datetime import timedelta
 import pytest
 
 from device.network.local_link import LocalLink
-from device.remote.commands import ANSWERS, HELD_S, Commands
+from device.remote.command_answers import KEPT, CommandAnswers
+from device.remote.commands import HELD_S, Commands
 from sightline.messages import Command, CommandAnswer, encode
 from sightline.topics import topic
 from tests.device.fakes import NOON, until
@@ -50,7 +51,18 @@ class Rig:
     def work(self) -> tuple[CommandAnswer, ...]:
         while self.commands.step():
             pass
-        return self.commands.answers()
+        return self.commands.answers.next().answers
+
+
+def told(answers: CommandAnswers) -> list[CommandAnswer]:
+    """Give what statuses tell of, one after the other."""
+    found = list[CommandAnswer]()
+    while True:
+        batch = answers.next()
+        found += batch.answers
+        answers.told(batch)
+        if not batch.left:
+            return found
 
 
 def said(answers: tuple[CommandAnswer, ...]) -> list[tuple[str, str]]:
@@ -106,13 +118,36 @@ def test_a_flood_takes_no_memory_and_each_command_of_it_is_done_once() -> None:
         rig.order(Command(command="capture", command_id=str(i)), b"garbage", b"{}" * (i % 3))
     rig.order(Command(command="pause"))
 
-    answers = rig.work()
+    rig.work()
+    answers = told(rig.commands.answers)
 
     assert rig.capture.did == ["capture", "pause"]
-    assert len(answers) == ANSWERS
+    assert len(answers) == KEPT
     assert answers[-1].command == "pause"
     (flood,) = [each for each in answers if each.command == "capture" and each.outcome == "done"]
     assert (flood.times, flood.command_id) == (2000, "1999")
+
+
+def test_each_of_many_at_once_is_answered_by_its_id_and_announced() -> None:
+    rig = Rig()
+    rig.order(*[Command(command="capture", command_id=str(i)) for i in range(12)])
+    assert rig.changes == 11  # though the last one of them may have to wait
+
+    answers = rig.work()
+
+    assert [each.command_id for each in answers] == [str(i) for i in range(12)]
+    assert [each.outcome for each in answers] == ["merged"] * 11 + ["done"]
+    assert rig.changes == 12
+
+
+def test_a_command_however_deeply_it_is_nested_is_refused() -> None:
+    rig = Rig()
+    for depth in range(900, 1000):  # json.loads gives up at some depth, what comes after it sooner
+        inner = b'{"a":' * depth + b"1" + b"}" * depth
+        rig.order(b'{"command":' + inner + b"}", b'{"command":"pause","command_id":' + inner + b"}")
+
+    (answer,) = rig.work()
+    assert (answer.outcome, answer.times, rig.capture.did) == ("refused", 200, [])
 
 
 def test_of_pause_and_resume_the_last_word_holds() -> None:

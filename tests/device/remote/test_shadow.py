@@ -291,6 +291,26 @@ def test_deep_nesting_is_refused_where_our_own_sections_end() -> None:
     assert {"frames.frames", "gate.motion.threshold"} == set(rig.errors)
 
 
+def test_a_document_nested_too_deeply_is_refused_and_the_device_goes_on(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    rig = Rig()
+    rig.desire({"frames": {"interval_s": 2}})
+    # By what is around them, some depths pass json.loads and fail later, in ascii or json.dumps.
+    for depth in (61, *range(900, 1000)):
+        deep = '{"a":' * depth + "1" + "}" * depth
+        state = f'{{"state":{{"desired":{{"frames":{{"interval_s":{deep}}}}}}},"version":9}}'
+        rig.service.say("get/accepted", state.encode())
+        rig.service.say("update/documents", f'{{"current":{state}}}'.encode())
+        rig.service.say("update/rejected", f'{{"message":{deep}}}'.encode())
+        rig.device.work()
+
+    assert caplog.text.count("it is nested deeper than 64 levels") >= 3 * 100
+    assert rig.device.now.frames.interval_s == 2.0
+    rig.desire({"frames": {"interval_s": 3}})
+    assert rig.device.now.frames.interval_s == 3.0
+
+
 json_values = st.recursive(
     st.none() | st.booleans() | st.integers() | st.floats() | st.text(max_size=8),
     lambda inner: (
@@ -358,6 +378,17 @@ def test_a_spoilt_file_of_kept_settings_is_done_without(
 
     assert Device(LocalLink(), kept).now == settings()
     assert caplog.text
+
+
+def test_kept_settings_nested_too_deeply_are_done_without(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    kept = tmp_path / "settings.json"
+    for depth in range(900, 1000):
+        kept.write_bytes(b'{"gate.hold_s":' + b"[" * depth + b"]" * depth + b"}")
+        assert Device(LocalLink(), kept).now == settings()
+
+    assert caplog.text.count("device.toml holds: it is nested deeper than 64 levels") == 100
 
 
 def test_a_disk_that_takes_nothing_is_told_of_once_and_the_settings_are_in_force(
