@@ -20,7 +20,8 @@ count: a Pi has no clock to count them with, and what it thinks the time is may 
 **Trouble.** When the disk is full, read-only, broken or gone, frames are kept in memory, as many as
 fit there, and the disk is tried again at intervals. What can be mended is: a damaged index is set
 aside and made anew, a folder that was removed is made anew, on a full disk the oldest frames make
-room for new ones.
+room for new ones. An index is damaged when SQLite says so, or when a row or a number in it makes no
+sense; the files stay what they were, and what was counted is counted on.
 """
 
 import errno
@@ -128,8 +129,8 @@ class DiskSpool:
         """See `Spool.mark`; that a frame is answered is committed when it returns."""
         in_memory = self._memory.mark(frame_id, state)
         with self._changed:
-            frames = self._disk.frames
             entry = self._disk.attempt(lambda frames: frames.find(frame_id))
+            frames = self._disk.frames  # only now: the folder may have been opened anew
             marked = frames.mark(entry, state) if entry and frames else None
             if state == "answered":
                 if marked is None:  # its result was under way when it was dropped, or is a stranger
@@ -192,7 +193,7 @@ class DiskSpool:
             return self._disk.said()
 
     def dropped(self) -> int:
-        """Count the frames on disk that were dropped since its index was made."""
+        """Count the frames on disk that were ever dropped, as far as known."""
         with self._changed:
             return self._disk.attempt(lambda frames: frames.folder.index.dropped()) or 0
 
@@ -254,8 +255,8 @@ class DiskSpool:
         """Drop a frame, wherever it is."""
         self._memory.forget(frame_id)
         with self._changed:
-            frames = self._disk.frames
             entry = self._disk.attempt(lambda frames: frames.find(frame_id))
+            frames = self._disk.frames
             if entry is None or frames is None:
                 return
             frames.drop(entry)

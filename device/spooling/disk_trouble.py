@@ -3,6 +3,11 @@
 import errno
 import sqlite3
 
+
+class UnusableIndexError(sqlite3.DatabaseError):
+    """An index is damaged, or of another version of the agent: it is to be set aside."""
+
+
 TROUBLE = (OSError, sqlite3.Error)
 
 _FULL = (errno.ENOSPC, errno.EDQUOT)
@@ -14,6 +19,7 @@ _MENDS = {
     errno.EPERM: "let the agent's user write there, or set [spool] folder",
     errno.EIO: "the disk fails; see dmesg",
 }
+_DAMAGED = (sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB, sqlite3.SQLITE_TOOBIG)
 _AS_ERRNO = {
     sqlite3.SQLITE_FULL: errno.ENOSPC,
     sqlite3.SQLITE_READONLY: errno.EROFS,
@@ -35,7 +41,15 @@ def is_full(err: BaseException) -> bool:
 
 def is_damaged(err: BaseException) -> bool:
     """Tell whether a database is none, or not whole."""
-    return _code(err) in (sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB)
+    return isinstance(err, UnusableIndexError) or _code(err) in _DAMAGED
+
+
+def is_odd(err: BaseException) -> bool:
+    """Tell whether SQLite finds a statement of ours wrong.
+
+    As they are right, it is the layout of the database that is damaged, if it was just opened.
+    """
+    return isinstance(err, sqlite3.IntegrityError) or _code(err) == sqlite3.SQLITE_ERROR
 
 
 def needs_opening(err: BaseException) -> bool:

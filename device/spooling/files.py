@@ -11,6 +11,11 @@ ENDING, UNFINISHED = ".jpg", ".tmp"
 _NAME = re.compile(r"[\w-]{1,128}", re.ASCII)
 
 
+def is_name(frame_id: str) -> bool:
+    """Tell whether a file can be named by it."""
+    return _NAME.fullmatch(frame_id) is not None
+
+
 class SpoolFiles:
     """A file a frame, named by the frame's id. Every method can raise `OSError`."""
 
@@ -73,7 +78,7 @@ class SpoolFiles:
         Raises:
             ValueError: No file can have such a name.
         """
-        if not _NAME.fullmatch(frame_id):
+        if not is_name(frame_id):
             raise ValueError(f"a frame's id is letters, digits, _ and -; got {frame_id!r}")
         return self._folder / f"{frame_id}{ENDING}"
 

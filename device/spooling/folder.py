@@ -11,9 +11,11 @@ What a process that was killed, or a power cut, leaves behind is put right by th
 | a file without a row else, named by an id   | taken up: a frame that waits                     |
 | a file that has no frame's id for a name    | somebody else's: left alone                      |
 | an index that is damaged, or not ours       | set aside as `spool.db.broken-<time>`; made anew |
+| a row in such an index, and no file         | dropped, and counted (`device.spooling.remains`) |
 """
 
 import contextlib
+import errno
 import fcntl
 import logging
 import os
@@ -24,6 +26,7 @@ from pathlib import Path
 from uuid import UUID
 
 from device.clock import utc_now
+from device.spooling import disk_trouble
 from device.spooling.files import SpoolFiles
 from device.spooling.index import SpoolIndex
 from device.spooling.rows import Change, Entry
@@ -47,6 +50,7 @@ class SpoolFolder:
         files: The JPEGs.
         index: How far each frame has come.
         lost: How many frames were found to be lost, and are counted, as it was opened.
+        broken: The index that was set aside as it was opened; None: none was.
     """
 
     def __init__(self, folder: Path, key_of: KeyOf, *, boot: str, now_s: float) -> None:
@@ -66,10 +70,9 @@ class SpoolFolder:
             resources.enter_context(_locked(folder))
             self.files = SpoolFiles(folder / FILES)
             self.files.tidy()
-            self.index = self._open_index()
+            self.broken: Path | None = None
+            self._open_index(key_of, boot, now_s)
             resources.callback(self.index.close)
-            self.lost = self._reconcile(key_of)
-            self.index.begin(boot, now_s)
             self._resources = resources.pop_all()
 
     def close(self) -> None:
@@ -80,7 +83,7 @@ class SpoolFolder:
         """Tell whether somebody has removed it, or a part: what is written goes nowhere."""
         return self.index.is_gone() or not self.files.is_there()
 
-    def set_aside(self) -> None:
+    def set_aside(self) -> Path:
         """Give the index another name, so that the next who opens the folder makes one anew."""
         stamp = f"{utc_now():%Y%m%dT%H%M%S}"
         path = self._folder / INDEX
@@ -96,19 +99,32 @@ class SpoolFolder:
             for ending in ("", "-wal", "-shm"):
                 each.with_name(each.name + ending).unlink(missing_ok=True)
         log.warning("%s is set aside as %s.broken-%s", path, INDEX, stamp)
+        return path.with_name(f"{INDEX}.broken-{stamp}")
 
-    def _open_index(self) -> SpoolIndex:
+    def _open_index(self, key_of: KeyOf, boot: str, now_s: float) -> None:
         try:
-            return SpoolIndex(self._folder / INDEX)
-        except sqlite3.OperationalError:  # it cannot be read or written, which says nothing of it
+            self._use_index(key_of, boot, now_s)
+        except sqlite3.Error as err:
+            path = self._folder / INDEX
+            # That it cannot be read or written says nothing of it, unless it itself forbids that.
+            forbids = disk_trouble.number(err) == errno.EROFS and os.access(path, os.W_OK)
+            if not (forbids or disk_trouble.is_damaged(err) or disk_trouble.is_odd(err)):
+                raise
+            log.warning("%s cannot be used: %s", path, err)
+            self.broken = self.set_aside()
+            self._use_index(key_of, boot, now_s)
+
+    def _use_index(self, key_of: KeyOf, boot: str, now_s: float) -> None:
+        self.index = SpoolIndex(self._folder / INDEX)
+        try:
+            self.lost = self._reconcile(key_of)
+            self.index.begin(boot, now_s)
+        except BaseException:
+            self.index.close()
             raise
-        except sqlite3.DatabaseError as err:
-            log.warning("%s cannot be used: %s", self._folder / INDEX, err)
-            self.set_aside()
-            return SpoolIndex(self._folder / INDEX)
 
     def _reconcile(self, key_of: KeyOf) -> int:
-        change, rowless = Change(), set(self.files.ids())
+        change, rowless, finished = Change(), set(self.files.ids()), set[str]()
         for entry in self.index.all():
             frame = entry.frame
             has_file = frame.frame_id in rowless
@@ -116,10 +132,11 @@ class SpoolFolder:
             if frame.state == "captured" and not has_file:
                 change.dropped.add(entry.at_us)
             elif frame.state != "captured" and has_file:
-                self.files.remove(frame.frame_id)
-        for frame_id in rowless & {*self.index.answered()}:
+                finished.add(frame.frame_id)
+        answered = rowless & {*self.index.answered()}
+        for frame_id in finished | answered:  # once every row was found to be sound
             self.files.remove(frame_id)
-            rowless.discard(frame_id)
+        rowless -= answered
         at_us = self.index.free_place(None)
         for frame_id in sorted(rowless):  # UUIDv7: ids sort as the frames were taken
             found = self._taken_up(frame_id, key_of)

@@ -13,8 +13,12 @@ from collections.abc import Collection, Iterator
 from pathlib import Path
 from typing import Any
 
+from device.spooling.disk_trouble import UnusableIndexError
 from device.spooling.rows import (
     COLUMNS,
+    DROPPED,
+    MOST,
+    PAGE_BYTES,
     SCHEMA,
     STATES,
     VERSION,
@@ -25,13 +29,8 @@ from device.spooling.rows import (
 )
 
 REMEMBERED = 1024  # ids of answered frames; at two frames a second the last eight minutes
-PAGE_BYTES = 512
 MARGIN_US = 1_000_000  # what was taken just before a session begins is newer than what is there
 CHECKPOINT_PAGES = 4000  # the log is emptied into the file at that size: 2 MB
-
-
-class ForeignIndexError(sqlite3.DatabaseError):
-    """The file is of another version of the agent; we leave it alone."""
 
 
 class SpoolIndex:
@@ -41,12 +40,19 @@ class SpoolIndex:
         """Open *path*, or make it.
 
         Raises:
-            sqlite3.DatabaseError: It is damaged, or of another version.
+            sqlite3.DatabaseError: It is damaged, or of another version; see `is_damaged` and
+                `is_odd` in `device.spooling.disk_trouble`.
             sqlite3.OperationalError: It cannot be opened, or not be written.
         """
         self._db = sqlite3.connect(path, timeout=1.0, isolation_level=None, check_same_thread=False)
+        self._db.text_factory = _text
         try:
             self._prepare()
+            self._answers = _checked(self._one("SELECT coalesce(max(number), 0) FROM answered"))
+            self._dropped = _checked(self._one(DROPPED) or 0)
+        except UnicodeDecodeError as err:  # SQLite's own words, which quote what it found
+            self._db.close()
+            raise UnusableIndexError("its layout is damaged") from err
         except BaseException:
             self._db.close()
             raise
@@ -54,7 +60,6 @@ class SpoolIndex:
         self._path, self._file = path, (file.st_dev, file.st_ino)
         self._session = self._boot_session = 0  # before `begin`: of frames that are taken up
         self._offset_us = 0
-        self._answers: int = self._one("SELECT coalesce(max(number), 0) FROM answered")
 
     def begin(self, boot: str, now_s: float) -> None:
         """Begin a session: what is there by now is `resumed`, and *now_s* is this moment.
@@ -64,9 +69,9 @@ class SpoolIndex:
         """
         facts = dict(self._db.execute("SELECT name, value FROM facts"))
         last_us = self._last_us()
-        self._offset_us = facts.get("offset_us", 0)
-        self._session = facts.get("session", 0) + 1
-        self._boot_session = facts.get("boot_session", self._session)
+        self._offset_us = _checked(facts.get("offset_us", 0), least=-MOST)
+        self._session = _checked(facts.get("session", 0)) + 1
+        self._boot_session = _checked(facts.get("boot_session", self._session))
         if facts.get("boot") != boot or self.place(now_s) < last_us:
             self._offset_us = last_us + MARGIN_US - round(now_s * 1e6)
             self._boot_session = self._session
@@ -120,12 +125,12 @@ class SpoolIndex:
         return self._db.execute(query, (frame_id,)).fetchone() is not None
 
     def dropped(self) -> int:
-        """Count the frames that were dropped since the file was made."""
-        return int(self._one("SELECT coalesce(max(value), 0) FROM facts WHERE name = 'dropped'"))
+        """Count the frames that were dropped, as far as the file tells."""
+        return self._dropped
 
     def write(self, change: Change) -> None:
         """Do all of *change*, or nothing."""
-        answers = self._answers
+        answers, count = self._answers, len(change.dropped) + change.lost
         with self._transaction():
             for at_us, frame in change.marked.items():
                 self._db.execute(
@@ -140,7 +145,7 @@ class SpoolIndex:
                 )
             for at_us in (*change.answered, *change.dropped, *change.removed):
                 self._db.execute("DELETE FROM frames WHERE at_us = ?", (at_us,))
-            if count := len(change.dropped) + change.lost:
+            if count:
                 self._db.execute(
                     "INSERT INTO facts VALUES ('dropped', ?)"
                     " ON CONFLICT DO UPDATE SET value = value + excluded.value",
@@ -152,6 +157,7 @@ class SpoolIndex:
                     write_row(entry, self._session),
                 )
         self._answers = answers
+        self._dropped += count
 
     def is_gone(self) -> bool:
         """Tell whether the file is not there any more: what is written then goes nowhere."""
@@ -183,11 +189,12 @@ class SpoolIndex:
         if version == 0 and not self._one("SELECT count(*) FROM sqlite_master"):
             self._db.executescript(f"BEGIN IMMEDIATE; {SCHEMA} COMMIT;")
         elif version != VERSION:
-            raise ForeignIndexError(f"its layout is {version}, and this agent's is {VERSION}")
+            raise UnusableIndexError(f"its layout is {version}, and this agent's is {VERSION}")
         else:
-            problem = self._db.execute("PRAGMA quick_check(1)").fetchone()[0]
+            # `quick_check` takes half as long, but overlooks ids that are not found any more.
+            problem = self._one("PRAGMA integrity_check(1)")
             if problem != "ok":
-                raise sqlite3.DatabaseError(problem)
+                raise UnusableIndexError(problem.splitlines()[-1])  # the first may say where
 
     @contextlib.contextmanager
     def _transaction(self) -> Iterator[None]:
@@ -201,7 +208,7 @@ class SpoolIndex:
             raise
 
     def _last_us(self) -> int:
-        return int(self._one("SELECT coalesce(max(at_us), 0) FROM frames"))
+        return _checked(self._one("SELECT coalesce(max(at_us), 0) FROM frames"), least=-MOST)
 
     def _one(self, query: str) -> Any:
         return self._db.execute(query).fetchone()[0]
@@ -222,3 +229,17 @@ class SpoolIndex:
             session=self._session,
             boot_session=self._boot_session,
         )
+
+
+def _text(data: bytes) -> str:
+    try:
+        return data.decode()
+    except UnicodeDecodeError as err:
+        raise UnusableIndexError("what should be text is none") from err
+
+
+def _checked(number: Any, *, least: int = 0) -> int:
+    """Give a number that SQLite was told to keep, if it is one."""
+    if type(number) is not int or not least <= number <= MOST:
+        raise UnusableIndexError("what should be a number is none, or out of range")
+    return number

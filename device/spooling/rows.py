@@ -1,14 +1,18 @@
 """Frames as rows of the index, and what a transaction does to them."""
 
 import json
+import math
 from dataclasses import asdict, dataclass, field
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
+from device.spooling.disk_trouble import UnusableIndexError
+from device.spooling.files import is_name
 from device.spooling.spool import SpooledFrame, State
-from sightline.messages import Segment
+from sightline.messages import Gate, Segment
 
 VERSION = 1
+PAGE_BYTES = 512
 
 SCHEMA = f"""
 CREATE TABLE frames (
@@ -36,7 +40,11 @@ COLUMNS = (
     " more, session"
 )
 
+DROPPED = "SELECT max(value) FROM facts WHERE name = 'dropped'"  # NULL: none so far
+
 STATES: tuple[State, ...] = ("captured", "uploaded", "published", "answered")
+
+MOST = 2**61  # of any number there, in size; so none is too large for SQLite when one is added
 
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 
@@ -77,7 +85,20 @@ def read_row(row: tuple[Any, ...], *, offset_us: int, session: int, boot_session
         offset_us: From the monotonic clock to the spool's own.
         session: This one: rows of others are resumed.
         boot_session: The first one since the machine was started.
+
+    Raises:
+        UnusableIndexError: It is damaged, as far as can be seen: whoever gets the frame could do
+            nothing with it.
     """
+    try:
+        entry = _read(row, offset_us, session, boot_session)
+        _check(entry, row)
+    except (ArithmeticError, AttributeError, LookupError, TypeError, ValueError) as err:
+        raise UnusableIndexError(f"the row of a frame is damaged: {err}") from err
+    return entry
+
+
+def _read(row: tuple[Any, ...], offset_us: int, session: int, boot_session: int) -> Entry:
     more = {} if row[11] is None else json.loads(row[11])
     segment = more.get("segment")
     frame = SpooledFrame(
@@ -99,6 +120,29 @@ def read_row(row: tuple[Any, ...], *, offset_us: int, session: int, boot_session
         clock_set=more.get("clock") != "unset",
     )
     return Entry(row[0], frame)
+
+
+def _check(entry: Entry, row: tuple[Any, ...]) -> None:
+    """Check what SQLite leaves to us: that values are of their columns' kinds, and make sense.
+
+    Raises:
+        ValueError: They do not; so does `AttributeError` or `TypeError`.
+    """
+    frame = entry.frame
+    numbers = (row[3], frame.width, frame.height, frame.size, row[8], frame.attempts, row[12])
+    if abs(entry.at_us) > MOST or not all(type(n) is int and 0 <= n <= MOST for n in numbers):
+        raise ValueError("a number is none, or out of range")
+    if frame.state == "answered" or not (frame.size or frame.state == "captured"):
+        raise ValueError("its state is none that such a row can have")
+    if not (math.isfinite(frame.encode_ms) and len(row[7]) in (0, 32)):
+        raise ValueError("a number is none, or a digest is not 32 bytes")
+    if not (is_name(frame.frame_id) and frame.key.isprintable()):
+        raise ValueError("its id or its key is none")
+    if frame.gate is not None:  # as its reference will say it
+        Gate(motion=frame.gate.get("motion"), faces=int(frame.gate.get("faces") or 0))
+    place = frame.segment
+    if place is not None and not (type(place.id) is str and type(place.offset_ms) is int):
+        raise ValueError("its place in the video is none")
 
 
 def write_row(entry: Entry, session: int) -> tuple[Any, ...]:

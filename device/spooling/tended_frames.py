@@ -12,6 +12,7 @@ from device.spooling.disk_frames import Bounds, DiskFrames
 from device.spooling.disk_trouble import TROUBLE
 from device.spooling.folder import KeyOf, SpoolFolder
 from device.spooling.memory_spool import MemorySpool
+from device.spooling.remains import remains_of
 from sightline.errors import ConfigError
 
 log = logging.getLogger(__name__)
@@ -49,20 +50,22 @@ class TendedFrames:
         self._adrift: list[str] = []  # ids of frames that were taken when the folder was closed
         self._waited = 0  # how many others there were then
         self._retry_at_s = self._full_at_s = -1e18
-        self._uncounted = 0  # drops that were told of, and are in no index
+        self._counted: int | None = None  # drops that were, when it was closed; None: not known
         self._suspect = False  # the index is to be examined: opened anew
         self._closed = False
 
     def attempt(self, work: Callable[[DiskFrames], T]) -> T | None:
         """Do *work* with the frames on disk; None: there is trouble with them."""
-        if self.frames is None:
-            return None
-        try:
-            return work(self.frames)
-        except TROUBLE as err:
-            if not self.mend(err, 0):
-                self.fail(err)
-            return None
+        for may_mend in (True, False):
+            if self.frames is None:
+                break
+            try:
+                return work(self.frames)
+            except TROUBLE as err:
+                if not (may_mend and self.mend(err, 0)):
+                    self.fail(err)
+                    break
+        return None
 
     def open(self) -> DiskFrames:
         """Give the frames on disk; the folder is opened if it is closed.
@@ -85,15 +88,26 @@ class TendedFrames:
             for frame_id in self._adrift:  # memory has them, or nobody has
                 if (entry := frames.find(frame_id)) is not None:
                     frames.drop(entry, counted=False)
-            lost = max(0, self._waited - frames.count - folder.lost)
-            frames.lose(lost, told=self._uncounted)
+            self._carry_over(frames)
             frames.save()
         except BaseException:
             folder.close()
             raise
         self.frames, self._suspect = frames, False
-        self._adrift, self._waited, self._uncounted = [], 0, 0
+        self._adrift, self._waited, self._counted = [], 0, 0
         return frames
+
+    def _carry_over(self, frames: DiskFrames) -> None:
+        """Have counted what is lost with an index that was set aside, or removed."""
+        folder = frames.folder
+        if self._counted is not None:
+            lost = max(0, self._waited - frames.count - folder.lost)
+            frames.lose(lost, told=max(0, self._counted - folder.index.dropped()))
+        elif folder.broken is not None:  # by a process before this one
+            remains = remains_of(folder.broken, {*folder.files.ids()})
+            frames.lose(remains.lost, told=remains.dropped)
+            for frame_id in remains.answered:
+                frames.hear(frame_id)
 
     def _let_go(self) -> None:
         """Close the folder; what was taken of it goes on in memory."""
@@ -102,6 +116,7 @@ class TendedFrames:
             return
         with contextlib.suppress(*TROUBLE):
             frames.save()
+        self._counted = frames.folder.index.dropped() + frames.uncounted()
         self.untold += frames.dropped
         self._waited = frames.count - len(frames.taken)
         self._adrift = list(frames.taken)
@@ -123,7 +138,6 @@ class TendedFrames:
             if not damaged and not frames.folder.is_gone():
                 return False
             log.warning("%s: %s", self._path, disk_trouble.said(err))
-            self._uncounted = frames.uncounted()
             self._let_go()
             if damaged:
                 frames.folder.set_aside()
