@@ -1,4 +1,7 @@
-"""A command of the operator's, run for each new result."""
+"""A command of the operator's, run for each new result.
+
+A hook that hangs or fails does so with each result, for ever: so that is told of once a streak.
+"""
 
 import contextlib
 import json
@@ -11,11 +14,12 @@ import subprocess
 import sys
 import threading
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from types import TracebackType
 from typing import Self
 
 from device.answers.results import Outcome
+from device.streak import Streak
 from sightline.errors import ConfigError
 from sightline.messages import FrameRecognized
 
@@ -40,11 +44,13 @@ class Hook:
         timeout_s: float = 10.0,
         processes: int = 2,
         stop_timeout_s: float = 5.0,
+        clock: Callable[[], float] = time.monotonic,
     ) -> None:
         """Prepare *command*: a program and its arguments. No shell reads it.
 
         Args:
             stop_timeout_s: What runs or waits at the end has so long in all.
+            clock: Tells when a streak of failures is over.
 
         Raises:
             ConfigError: There is no such program.
@@ -61,6 +67,10 @@ class Hook:
         self._lock = threading.Lock()  # for the two that follow
         self._running: set[subprocess.Popen[bytes]] = set()
         self._closed = False
+        self._slow = Streak(
+            log, "%d results were not handed to the hook within %.0f s", least=2, clock=clock
+        )
+        self._failing = Streak(log, "the hook failed %d times within %.0f s", least=2, clock=clock)
         self._threads = [
             threading.Thread(target=self._run, name=f"hook-{i}", daemon=True)
             for i in range(processes)
@@ -90,6 +100,8 @@ class Hook:
         for _ in self._threads:  # what was drained had theirs among it
             self._waiting.put(None)
         self._join(KILLED_S)
+        self._slow.close()
+        self._failing.close()
         if ended or waiting:
             log.warning(
                 "hook %s: stopped after %g s: %d ended, and %d results let go",
@@ -105,8 +117,9 @@ class Hook:
             return
         if self._waiting.qsize() < WAITING:  # only the thread of the results puts any in
             self._waiting.put(_told(outcome))
+            self._slow.look()
         else:
-            log.warning(
+            self._slow.note(
                 "the hook is too slow: result %s is not handed to it", outcome.message.frame_id
             )
 
@@ -119,7 +132,7 @@ class Hook:
         try:
             process = self._begin()
         except OSError as err:
-            log.warning("hook %s: cannot be run: %s", name, err.strerror or err)
+            self._failing.note("hook %s: cannot be run: %s", name, err.strerror or err)
             return
         if process is None:
             return
@@ -130,13 +143,15 @@ class Hook:
             assert process.stdin is not None  # noqa: S101 - it is a pipe of ours
             process.stdin.close()  # with what it did not read
             process.wait()
-            log.warning("hook %s: ended after %g s", name, self._timeout_s)
+            self._failing.note("hook %s: ended after %g s", name, self._timeout_s)
             return
         finally:
             with self._lock:
                 self._running.discard(process)
-        if process.returncode and not self._closed:
-            log.warning("hook %s: exit status %d", name, process.returncode)
+        if not process.returncode:
+            self._failing.look()
+        elif not self._closed:
+            self._failing.note("hook %s: exit status %d", name, process.returncode)
 
     def _begin(self) -> "subprocess.Popen[bytes] | None":
         """Start the command; None once we are closed."""

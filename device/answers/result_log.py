@@ -10,7 +10,8 @@ seconds of lines, which the cloud keeps; to sync each would wear the card more t
 While the disk takes no line, lines wait in memory, and are written in their order when it does
 again. Their results are acknowledged all the same: the broker would hold back what is not, from 100
 on, and with it every other result. So a process that is killed meanwhile loses them here; the cloud
-has them.
+has them. That holds from the start where nobody sees the agent end: to end for a disk that has
+become read-only would be to end again and again.
 """
 
 import contextlib
@@ -38,15 +39,16 @@ _ID = re.compile(rb'"frame_id": "([^"\\]{1,128})"')
 class ResultLog:
     """Appends each result to *path*; `path.1` is the one before, and so on. One thread's."""
 
-    def __init__(self, path: Path, *, max_bytes: int, files: int) -> None:
+    def __init__(self, path: Path, *, max_bytes: int, files: int, unattended: bool = False) -> None:
         """Open *path*, made if it is not there, and its folder with it.
 
         Args:
             max_bytes: Of a file; one that would be larger is put aside.
             files: So many are kept, the one that is written included.
+            unattended: If it cannot be written, lines wait as they do later on.
 
         Raises:
-            ConfigError: It cannot be written.
+            ConfigError: It cannot be written; not if `unattended`.
         """
         self._path = path
         self._max_bytes = max_bytes
@@ -56,13 +58,14 @@ class ResultLog:
         self._waiting: deque[tuple[str | None, bytes]] = deque()  # of which frame, and the line
         self._lost = 0
         try:
-            path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
             self._open()
         except OSError as err:
-            raise ConfigError(
-                f"[results] log {path}: cannot be written: {said(err)}; give a file in a folder "
-                "that the agent's user may write to"
-            ) from err
+            if not unattended:
+                raise ConfigError(
+                    f"[results] log {path}: cannot be written: {said(err)}; give a file in a "
+                    "folder that the agent's user may write to"
+                ) from err
+            self._fail(err)
         self._logged = dict.fromkeys(self._read_ids())
 
     def __enter__(self) -> Self:
@@ -106,6 +109,8 @@ class ResultLog:
                 self._logged.pop(lost, None)
 
     def _write_waiting(self) -> None:
+        if not self._waiting:
+            return
         written = 0
         try:
             while self._waiting:
@@ -113,17 +118,20 @@ class ResultLog:
                 self._waiting.popleft()
                 written += 1
         except OSError as err:  # recognition goes on without; it is tried again with the next
-            self._close()
-            trouble = f"results are not logged: {self._path}: {said(err)}"
-            if trouble != self._trouble:
-                log.warning("%s; they wait in memory", trouble)
-            self._trouble = trouble
+            self._fail(err)
             return
         if self._trouble is not None:
             log.warning(
                 "results are logged again: %d that waited, and %d are lost", written, self._lost
             )
             self._trouble, self._lost = None, 0
+
+    def _fail(self, err: OSError) -> None:
+        self._close()
+        trouble = f"results are not logged: {self._path}: {said(err)}"
+        if trouble != self._trouble:
+            log.warning("%s; they wait in memory", trouble)
+        self._trouble = trouble
 
     def _write(self, line: bytes) -> None:
         if self._descriptor < 0 or self._is_gone():
@@ -142,6 +150,7 @@ class ResultLog:
 
     def _open(self) -> None:
         self._close()
+        self._path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
         flags = os.O_RDWR | os.O_CREAT | os.O_APPEND | os.O_NOFOLLOW | os.O_CLOEXEC
         self._descriptor = os.open(self._path, flags, 0o600)
         os.fchmod(self._descriptor, 0o600)  # whatever the umask, and whoever made it

@@ -21,8 +21,13 @@ from device.settings import Settings
 class Telling:
     """Tells of results from `__enter__` to `__exit__`, and then how it all went."""
 
-    def __init__(self, settings: Settings, arguments: argparse.Namespace) -> None:
+    def __init__(
+        self, settings: Settings, arguments: argparse.Namespace, *, unattended: bool = False
+    ) -> None:
         """Open what *settings* and the options ask for.
+
+        Args:
+            unattended: A log that cannot be written is waited for, for nobody sees us end.
 
         Raises:
             ConfigError: A file cannot be written, or the hook is no program.
@@ -37,7 +42,12 @@ class Telling:
             wanted = settings.results
             if wanted.log is not None:  # first: what is not in it may come again
                 self.log = opening.enter_context(
-                    ResultLog(wanted.log, max_bytes=wanted.log_bytes, files=wanted.log_files)
+                    ResultLog(
+                        wanted.log,
+                        max_bytes=wanted.log_bytes,
+                        files=wanted.log_files,
+                        unattended=unattended,
+                    )
                 )
                 self.observers.append(self.log.result)
             self.observers.append(self._show)

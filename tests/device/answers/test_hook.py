@@ -8,11 +8,13 @@ from pathlib import Path
 
 import pytest
 
-from device.answers.hook import Hook
+from device.answers.hook import WAITING, Hook
 from device.answers.results import Outcome
+from device.streak import QUIET_S
 from sightline.errors import ConfigError
 from sightline.messages import FrameRejected, encode
 from tests.device.fakes import ADA, DEADLINE_S, NOON, recognized, until
+from tests.device.spooling.spools import Clock
 
 
 def outcome(frame_id: str = "a", *, new: bool = True) -> Outcome:
@@ -96,13 +98,16 @@ def test_what_a_hook_left_behind_keeps_no_result_waiting(
     code += "pathlib.Path(sys.argv[1], str(held.pid)).touch(); signal.pause()"
     long = replace(outcome(), payload=json.dumps({"frame_id": "x" * 300_000}).encode())
     try:
-        with Hook(python(code, str(tmp_path)), timeout_s=1, processes=1) as hook:
+        with Hook(
+            python(code, str(tmp_path)), timeout_s=1, processes=1, stop_timeout_s=DEADLINE_S
+        ) as hook:
             hook.result(long)
             hook.result(outcome())
-            until(lambda: caplog.text.count("ended after 1 s") == 2)
+            until(lambda: len(list(tmp_path.iterdir())) == 2)  # so the first was ended
     finally:
         for each in tmp_path.iterdir():
             os.kill(int(each.name), signal.SIGKILL)
+    assert "the hook failed 2 times" in caplog.text
 
 
 def test_a_hook_that_fails_or_reads_nothing_is_named(caplog: pytest.LogCaptureFixture) -> None:
@@ -118,6 +123,43 @@ def test_results_never_wait_for_a_slow_hook(caplog: pytest.LogCaptureFixture) ->
         for i in range(103):
             hook.result(outcome(str(i)))
         assert "too slow" in caplog.text
+
+
+def test_a_hook_that_hangs_is_told_of_once_and_what_it_does_not_get_is_counted(
+    caplog: pytest.LogCaptureFixture, tmp_path: Path
+) -> None:
+    code = "import pathlib, signal, sys; "
+    code += "pathlib.Path(sys.argv[1], 'begun').touch(); signal.pause()"
+    command = python(code, str(tmp_path))
+    with Hook(command, timeout_s=3600, processes=1, stop_timeout_s=0) as hook:
+        hook.result(outcome("first"))
+        until((tmp_path / "begun").exists)
+        for i in range(1000):
+            hook.result(outcome(str(i)))
+        (told,) = caplog.messages
+        assert f"too slow: result {WAITING} " in told
+
+    _, counted, stopped = caplog.messages
+    assert f"{1000 - WAITING} results were not handed to the hook" in counted
+    assert f"1 ended, and {WAITING} results let go" in stopped
+
+
+def test_a_hook_that_fails_for_long_is_told_of_once_and_again_when_it_is_mended(
+    caplog: pytest.LogCaptureFixture, tmp_path: Path
+) -> None:
+    code = "import json, sys; name = json.load(sys.stdin)['frame_id']; "
+    code += "open(sys.argv[1] + name, 'w'); raise SystemExit(3 if 'bad' in name else 0)"
+    clock = Clock()
+    with Hook(python(code, f"{tmp_path}/"), processes=1, clock=clock) as hook:
+        for frame_id in ("bad-1", "bad-2", "bad-3", "good-1"):
+            hook.result(outcome(frame_id))
+        until((tmp_path / "good-1").exists)  # one after the other: so all before it have ended
+        assert [each[-13:] for each in caplog.messages] == ["exit status 3"]
+        clock.now_s += QUIET_S
+        hook.result(outcome("good-2"))
+        until(lambda: len(caplog.messages) == 2)
+
+    assert caplog.messages[1:] == ["the hook failed 3 times within 0 s"]
 
 
 def test_a_stop_ends_what_runs_and_lets_go_of_what_waits_and_says_how_much(

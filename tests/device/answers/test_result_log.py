@@ -5,6 +5,7 @@ import os
 import signal
 import subprocess
 import sys
+from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
 
@@ -31,6 +32,19 @@ def outcome(frame_id: str, *, new: bool = True, late: bool = False) -> Outcome:
         late=late,
         age_s=1.5,
     )
+
+
+@pytest.fixture
+def small_disk(tmp_path: Path) -> Iterator[Path]:
+    place = tmp_path / "disk"
+    place.mkdir()
+    mounted = subprocess.run(
+        ["mount", "-t", "tmpfs", "-o", "size=1m", "log-test", place], capture_output=True
+    )
+    if mounted.returncode:
+        pytest.skip("a small disk can only be mounted by root")
+    yield place
+    subprocess.run(["umount", "-l", place], check=True)
 
 
 def opened(path: Path, max_bytes: int = 1_000_000, files: int = 3) -> ResultLog:
@@ -109,6 +123,58 @@ def test_a_folder_that_cannot_be_written_is_named_with_the_mend(tmp_path: Path) 
     (tmp_path / "file").touch()
     with pytest.raises(ConfigError, match=r"\[results\] log .*cannot be written.*give a file"):
         opened(tmp_path / "file" / "results.jsonl")
+
+
+def test_where_nobody_sees_it_end_results_wait_for_a_log_that_cannot_be_written_yet(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    folder = tmp_path / "mount"
+    folder.touch()  # no folder: there is no disk
+    with ResultLog(folder / "results.jsonl", max_bytes=1_000_000, files=3, unattended=True) as log:
+        assert "results are not logged" in (log.trouble() or "")
+        assert log.ids() == ()
+        log.result(outcome("a"))
+        folder.unlink()
+        log.result(outcome("b"))
+        assert log.trouble() is None
+
+    assert ids(folder / "results.jsonl") == ["a", "b"]
+    assert caplog.text.count("results are not logged: ") == 1
+    assert "logged again: 2 that waited, and 0 are lost" in caplog.text
+
+
+def test_a_log_that_is_never_written_is_not_said_to_be(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    (tmp_path / "file").touch()
+    path = tmp_path / "file" / "results.jsonl"
+    with ResultLog(path, max_bytes=1_000_000, files=3, unattended=True):
+        pass
+    assert len(caplog.messages) == 1
+    with ResultLog(path, max_bytes=1_000_000, files=3, unattended=True) as log:
+        log.result(outcome("a"))
+    assert caplog.messages[-1].startswith("1 results were not logged: ")
+
+
+def test_on_a_disk_that_was_read_only_at_the_start_all_is_logged_once_it_is_not(
+    small_disk: Path,
+) -> None:
+    path = small_disk / "results.jsonl"
+    with opened(path) as log:
+        log.result(outcome("a"))
+    subprocess.run(["mount", "-o", "remount,ro", small_disk], check=True)
+    with pytest.raises(ConfigError, match="Read-only file system"):
+        opened(path)
+    with ResultLog(path, max_bytes=1_000_000, files=3, unattended=True) as log:
+        assert "Read-only file system" in (log.trouble() or "")
+        assert log.ids() == ("a",)  # it can still be read
+        log.result(outcome("a", new=False))
+        log.result(outcome("b"))
+        subprocess.run(["mount", "-o", "remount,rw", small_disk], check=True)
+        log.result(outcome("c"))
+        assert log.trouble() is None
+
+    assert ids(path) == ["a", "b", "c"]
 
 
 def test_a_link_in_its_place_is_not_followed(tmp_path: Path) -> None:

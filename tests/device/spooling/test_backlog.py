@@ -8,9 +8,10 @@ from device.journal import Journal
 from device.network.local_link import LocalLink
 from device.pending import Pending
 from device.spooling.backlog import FRESH_S, Backlog
-from device.spooling.drops import QUIET_S, Drops
+from device.spooling.drops import Drops
 from device.spooling.memory_spool import MemorySpool
 from device.spooling.spool import ALL, SpooledFrame
+from device.streak import QUIET_S
 from device.uplink import Uplink
 from tests.device.fakes import Cloud, MemoryStore, spooled
 from tests.device.spooling.spools import Clock

@@ -41,8 +41,10 @@ def test_three_devices_on_a_bad_wifi_have_every_frame_answered(gate: str, tmp_pa
 
     outcome = played.outcome
     assert outcome.failure is None, outcome.unexplained
-    assert outcome.tally.captured == outcome.tally.answered > 20
-    assert sum(len(history) for history in outcome.weather.values()) > 6  # there were faults
+    # How many frames there are is the machine's to say; that there are some, `failure` has said.
+    assert outcome.tally.captured == outcome.tally.answered
+    weather = {each.name for history in outcome.weather.values() for _, each in history}
+    assert weather - {"calm", "wifi"}  # there were faults
     assert outcome.agents_bytes > 0
     assert played.recogniser.startswith("none")
     assert list((tmp_path / "ground").glob("fleet-*")) == []  # the certificates are gone
