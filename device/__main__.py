@@ -31,6 +31,7 @@ from device.joining.joining import joined, renew, renewed
 from device.journal import Journal, Summary
 from device.network import identity
 from device.network.credentials import CredentialsEndpoint
+from device.network.identity import Identity
 from device.network.iot_link import IotLink
 from device.network.s3_frame_store import S3FrameStore
 from device.network.s3_segment_store import S3SegmentStore
@@ -48,6 +49,7 @@ from device.service import command as service
 from device.settings import CameraSettings, Settings, is_path
 from device.spooling.building import open_spool
 from device.state_folder import state_folder
+from device.time_of_day import TimeOfDay
 from device.watchdog import Systemd, Watchdog
 from sightline.errors import CameraError, ConfigError, SightlineError, TransportError
 from sightline.topics import topic
@@ -108,17 +110,22 @@ def run(
     """
     link_pulse = watchdog.pulses.of("link", within_s=LINK_S)
     gatekeeper = gatekeeper_for(settings)
-    store, link = _outside(settings, link_pulse, unattended=watchdog.unattended)
+    who = identity.read(settings.iot)
+    validity = identity.validity(who, TimeOfDay())
+    _go_on_with(validity.problem(), unattended=watchdog.unattended)
+    store, link = _outside(settings, who, link_pulse, unattended=watchdog.unattended)
     with contextlib.ExitStack() as resources:
         resources.callback(link_pulse.end)
-        telling = resources.enter_context(Telling(settings, arguments))
+        telling = resources.enter_context(
+            Telling(settings, arguments, unattended=watchdog.unattended)
+        )
         journal, lane = Journal(), Lane()
         recording = resources.enter_context(
             open_recording(settings, os.environ, journal, S3SegmentStore(store.bucket, lane))
         )
         camera = camera_of(settings.camera, recording)
         spool = resources.enter_context(open_spool(settings, os.environ))
-        _prepare(store, unattended=watchdog.unattended)
+        _go_on_with(_prepared(store), unattended=watchdog.unattended)
         resources.enter_context(link)
         log.info("watching %s as %s", without_password(settings.camera.source), settings.thing)
         live = LiveSettings(settings)
@@ -136,7 +143,7 @@ def run(
             journal=journal,
             shadow=Shadow(settings.thing, live, kept),
             logged=telling.logged,
-            troubles=[telling.trouble, link.trouble],
+            troubles=[telling.trouble, validity.trouble, link.trouble],
             pulses=watchdog.pulses,
             unattended=watchdog.unattended,
         )
@@ -152,14 +159,9 @@ def run(
 
 
 def _outside(
-    settings: Settings, link_pulse: Pulse, *, unattended: bool
+    settings: Settings, who: Identity, link_pulse: Pulse, *, unattended: bool
 ) -> tuple[S3FrameStore, IotLink]:
-    """Make what speaks to the network; nothing is sent yet.
-
-    Raises:
-        ConfigError: The certificate's files are not as they should be.
-    """
-    who = identity.load(settings.iot)
+    """Make what speaks to the network; nothing is sent yet."""
     endpoint = CredentialsEndpoint(
         settings.storage.credentials_endpoint, settings.storage.role_alias, settings.thing, who
     )
@@ -176,18 +178,26 @@ def _outside(
     return store, link
 
 
-def _prepare(store: S3FrameStore, *, unattended: bool) -> None:
-    """Make *store* ready ahead of the first frame, if that can be.
-
-    Raises:
-        ConfigError: It refuses us, and somebody is there to read it.
-    """
+def _prepared(store: S3FrameStore) -> SightlineError | None:
+    """Make *store* ready ahead of the first frame, or say why that cannot be."""
     try:
         store.prepare()
     except SightlineError as err:
-        if isinstance(err, ConfigError) and not unattended:
-            raise
-        log.warning("%s (going on without; trying again)", err)
+        return err
+    return None
+
+
+def _go_on_with(problem: SightlineError | None, *, unattended: bool) -> None:
+    """Go on with what the cloud is to mend, or time.
+
+    Raises:
+        ConfigError: It is the operator's to mend, and somebody is there to read it.
+    """
+    if problem is None:
+        return
+    if isinstance(problem, ConfigError) and not unattended:
+        raise problem
+    log.warning("%s (going on without; trying again)", problem)
 
 
 def camera_of(settings: CameraSettings, recording: Recording | None = None) -> Camera:

@@ -68,7 +68,7 @@ class Uplink:
         self._turns = threading.Lock()
         self._refusals = 0
         self._said: str | None = None
-        self._refused: str | None = None
+        self._unstored: str | None = None
         link.on_connected(self._backoff.wake)
         link.on_connected(pending.hurry)
 
@@ -85,9 +85,9 @@ class Uplink:
     def trouble(self) -> str | None:
         """Say what keeps frames from being stored or answered; None: nothing. From any thread.
 
-        That there is no network is the link's to say.
+        What keeps references from being published is the link's to say.
         """
-        return "; ".join(filter(None, (self._refused, self._pending.trouble()))) or None
+        return "; ".join(filter(None, (self._unstored, self._pending.trouble()))) or None
 
     def close(self) -> None:
         """Let nobody wait to try again any more. Set `run`'s *stop* before."""
@@ -120,13 +120,12 @@ class Uplink:
             self._postpone(frame, err)
         except ConfigError as err:
             self._refusals += 1
-            self._refused = f"frames are not stored: {err}"
             self._postpone(frame, err)
             if self._refusals >= REFUSALS and not self._unattended:
                 raise
         else:
             self._refusals = 0
-            self._refused = self._said = None
+            self._said = None
             self._backoff.succeeded()
 
     def _send(self, frame: SpooledFrame) -> None:
@@ -147,9 +146,11 @@ class Uplink:
     def _upload(self, frame: SpooledFrame) -> None:
         try:
             self._store.put(frame.key, frame.jpeg, frame.sha256)
-        except BaseException:
+        except BaseException as err:
             self._pending.leave()  # it is not waited for yet, so `forget` has no place to give back
+            self._unstored = f"frames are not stored: {err}"
             raise
+        self._unstored = None
         self._spool.mark(frame.frame_id, "uploaded")
         self._journal.count("uploaded")
 

@@ -74,10 +74,10 @@ def trial_frame(thing: str, at: datetime) -> TrialFrame:
     )
 
 
-def tls(settings: Settings, identity: Identity) -> Finding:
+def tls(settings: Settings, identity: Identity, *, timeout_s: float = 5.0) -> Finding:
     """Have the broker prove who it is, and take our certificate."""
     iot = settings.iot
-    diagnosis.probe(identity, iot.endpoint, iot.port, listen_s=_WORD_S)
+    diagnosis.probe(identity, iot.endpoint, iot.port, timeout_s=timeout_s, listen_s=_WORD_S)
     return ok(f"{iot.endpoint} is signed by an authority in {iot.ca.name}, and ours was taken")
 
 

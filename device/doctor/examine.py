@@ -7,8 +7,9 @@ connection out.
 import contextlib
 import datetime
 import functools
-from collections.abc import Callable
-from dataclasses import dataclass
+import os
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
 from pathlib import Path
 
 from device.cameras.camera import Camera
@@ -20,6 +21,7 @@ from device.network.identity import Identity
 from device.network.s3_frame_store import S3FrameStore
 from device.network.session import Session
 from device.settings import CameraSettings, Settings
+from device.time_of_day import TimeOfDay
 
 CHECKS = (
     *("settings", "certificate", "broker", "credentials", "storage", "clock", "tls", "connect"),
@@ -37,12 +39,14 @@ class Options:
         camera_of: Makes the camera of some settings.
         now: This machine's clock.
         answer_s: For how long a frame's result is waited for.
+        environment: Says where an agent keeps its frames.
     """
 
     camera: str | None = None
     camera_of: Callable[[CameraSettings], Camera]
     now: Callable[[], datetime.datetime] = utc_now
     answer_s: float = cloud_side.ANSWER_S
+    environment: Mapping[str, str] = field(default_factory=lambda: os.environ)
 
 
 def examine(config: Path, options: Options, show: Callable[[Finding], None]) -> Examination:
@@ -58,7 +62,7 @@ def examine(config: Path, options: Options, show: Callable[[Finding], None]) -> 
         return examination
     who = examination.obtain(
         "certificate",
-        lambda: identity.load(settings.iot, now=options.now),
+        lambda: identity.load(settings.iot, time_of_day=TimeOfDay(now=options.now)),
         lambda found: judge_certificate(found, options.now),
     )
     for what, address in surroundings.places(settings).items():
@@ -69,7 +73,9 @@ def examine(config: Path, options: Options, show: Callable[[Finding], None]) -> 
         needs=["storage"],
     )
     _examine_cloud(examination, settings, who, options)
-    examination.check("disk", lambda: surroundings.disk(config.absolute().parent))
+    examination.check(
+        "disk", lambda: surroundings.disk(surroundings.kept_in(settings, options.environment))
+    )
     examination.check(
         "camera",
         lambda: surroundings.camera(

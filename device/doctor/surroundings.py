@@ -4,7 +4,7 @@ import shutil
 import socket
 import ssl
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from datetime import datetime
 from email.utils import parsedate_to_datetime
 from http.client import HTTPConnection, HTTPException, HTTPSConnection
@@ -15,6 +15,7 @@ from device.cameras.camera import Camera
 from device.doctor.finding import Finding, fault, ok, warning
 from device.network import portal
 from device.settings import Settings
+from device.state_folder import state_folder
 from sightline.errors import CameraError, TransportError
 
 # S3 refuses requests that are signed a quarter of an hour off; a certificate just issued is "not
@@ -128,11 +129,27 @@ def reach(address: Address, *, http_port: int = portal.HTTP_PORT) -> Finding:
     return ok(f"{host}:{port} in {took:g} ms", timings_ms={"connect": took})
 
 
-def disk(folder: Path) -> Finding:
-    """See how much room is left where the settings lie."""
-    free = shutil.disk_usage(folder).free
-    said = f"{free / 1e9:.1f} GB free on the disk of {folder}"
-    mend = "make room: logs and the system itself need some"
+def kept_in(settings: Settings, environment: Mapping[str, str]) -> Path:
+    """Find where an agent keeps its frames, or all else that is to outlast it. It may not be there.
+
+    Raises:
+        ConfigError: See `device.state_folder`.
+    """
+    return settings.spool.folder or state_folder(settings.thing, environment)
+
+
+def disk(
+    folder: Path, *, free_bytes: Callable[[Path], int] = lambda path: shutil.disk_usage(path).free
+) -> Finding:
+    """See how much room is left on the disk where *folder* is, or is to be."""
+    try:
+        there = next(each for each in (folder, *folder.parents) if each.exists())
+        free = free_bytes(there)
+    except OSError as err:
+        why = err.strerror or err
+        return fault(f"{folder} cannot be looked at: {why}", "let the doctor's user read it")
+    said = f"{free / 1e9:.2f} GB free on the disk of {folder}"
+    mend = "make room, or frames wait in memory alone while there is no network"
     if free < DISK_FAULT_BYTES:
         return fault(f"only {said}", mend)
     return warning(f"only {said}", mend) if free < DISK_WARNING_BYTES else ok(said)

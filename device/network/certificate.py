@@ -5,13 +5,54 @@ package `cryptography` but to make a key; loading it makes each start of the age
 """
 
 import ssl
+from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 
-from sightline.errors import ConfigError
+from device.time_of_day import TimeOfDay
+from sightline.errors import ConfigError, SightlineError, TransportError
 
 _SEQUENCE, _VERSION, _UTC_TIME, _GENERALIZED_TIME = 0x30, 0xA0, 0x17, 0x18
 _END = "-----END CERTIFICATE-----"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Validity:
+    """Whether a device's certificate has expired, by a clock that may itself be wrong."""
+
+    path: Path
+    until: datetime
+    time_of_day: TimeOfDay
+
+    def problem(self) -> SightlineError | None:
+        """Say that it has expired: the operator's to mend only if the clock is known to be set."""
+        expired = self._expired()
+        if expired is None:
+            return None
+        said = f"[iot] certificate {self.path}: it {expired}"
+        if self.time_of_day.is_set():
+            return ConfigError(
+                f"{said}; provision the device anew, or if that is not today's date, set the clock "
+                "(see `timedatectl`)"
+            )
+        return TransportError(
+            f"{said}, and is not set; does the network let NTP (UDP port 123) through? See "
+            "`timedatectl`"
+        )
+
+    def trouble(self) -> str | None:
+        """Say the same for the status, which is short. From any thread."""
+        expired = self._expired()
+        return None if expired is None else f"the certificate {expired}: one of them is wrong"
+
+    def _expired(self) -> str | None:
+        shows = self.time_of_day.shows()
+        if shows <= self.until:
+            return None
+        return (
+            f"expired on {self.until:%Y-%m-%d %H:%M} UTC, by this clock, which shows "
+            f"{shows:%Y-%m-%d}"
+        )
 
 
 def valid_until(path: Path) -> datetime:

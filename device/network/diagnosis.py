@@ -18,13 +18,14 @@ _REFUSED_CERTIFICATE = {
     "CERTIFICATE_REVOKED": "has been revoked",
     "CERTIFICATE_REQUIRED": "is missing",
     "BAD_CERTIFICATE": "is not valid",
-    "CERTIFICATE_UNKNOWN": "is unknown to it",
+    "CERTIFICATE_UNKNOWN": "is unknown to it, or was revoked or deactivated",
     "UNSUPPORTED_CERTIFICATE": "is of a kind it does not take",
-    "HANDSHAKE_FAILURE": "is perhaps unknown to it or not active",
+    "HANDSHAKE_FAILURE": "is perhaps unknown to it, or was revoked or deactivated",
     "ACCESS_DENIED": "may not connect",
 }
 
-_NOT_YET_VALID, _EXPIRED, _HOST_MISMATCH, _ADDRESS_MISMATCH = 9, 10, 62, 64  # OpenSSL's X509_V_ERR_
+# OpenSSL's X509_V_ERR_
+_NOT_YET_VALID, _EXPIRED, HOST_MISMATCH, _ADDRESS_MISMATCH = 9, 10, 62, 64
 
 
 def probe(
@@ -45,26 +46,28 @@ def probe(
             socket.create_connection((host, port), timeout=timeout_s) as plain,
             identity.context().wrap_socket(plain, server_hostname=host) as secured,
         ):
-            if listen_s:
-                secured.settimeout(listen_s)
-                if secured.recv(1) == b"":
-                    raise ConfigError(
-                        f"{host}:{port} ends the connection when it has seen the certificate "
-                        f"{identity.certificate}: it seems not to know it, or it is not active; "
-                        "provision the device anew"
-                    )
-    except TimeoutError as err:
-        if not listen_s:
-            raise _unless_portal(
-                host, TransportError(f"{host}:{port} does not answer; is the network up?")
-            ) from err
+            if listen_s and _hangs_up(secured, listen_s):
+                raise ConfigError(
+                    f"{host}:{port} ends the connection when it has seen the certificate "
+                    f"{identity.certificate}: it seems not to know it, or that was revoked or "
+                    "deactivated; `./run doctor` with this device's folder, or AWS's console, "
+                    "shows which: activate it, or provision the device anew"
+                )
     except OSError as err:
         raise explain(err, identity, host, port) from err
 
 
+def _hangs_up(secured: ssl.SSLSocket, within_s: float) -> bool:
+    secured.settimeout(within_s)
+    try:
+        return secured.recv(1) == b""
+    except TimeoutError:
+        return False  # it waits for our word: that much it thinks of our certificate
+
+
 def explain(
     err: OSError,
-    identity: Identity,
+    identity: Identity | None,
     host: str,
     port: int,
     *,
@@ -74,6 +77,7 @@ def explain(
     """Say what *err*, of a connection to *host*, means and how to mend it.
 
     Args:
+        identity: Whom we are there; None: nobody, and we trust whom this machine trusts.
         time_of_day: Whether this machine knows it; else every certificate looks wrong.
         http_port: Where a captive portal would answer in the host's place.
     """
@@ -83,18 +87,20 @@ def explain(
     if isinstance(err, ssl.SSLError):
         reason = getattr(err, "reason", None) or str(err)
         for alert, meaning in _REFUSED_CERTIFICATE.items():
-            if reason.endswith(alert):
+            if identity is not None and reason.endswith(alert):
                 return ConfigError(
                     f"{where} refuses the certificate {identity.certificate}: it {meaning}; "
                     "provision the device anew"
                 )
-        said = f"{where}: TLS fails: {reason}; does it speak TLS, and take this certificate?"
+        said = f"{where}: TLS fails: {reason}; does it speak TLS, and take what we show?"
     elif isinstance(err, socket.gaierror):
         return TransportError(
-            f"there is no address for {host}; is the endpoint right and the network up?"
+            f"there is no address for {host}; is the name right, and the network's DNS up?"
         )
+    elif isinstance(err, TimeoutError):
+        said = f"{where} does not answer; is the network up, and does a firewall drop port {port}?"
     elif isinstance(err, ConnectionRefusedError):
-        said = f"nobody listens on {where}; is the endpoint right, the broker up?"
+        said = f"nobody listens on {where}; is the endpoint right, and the service up?"
     else:
         said = f"{where} cannot be reached: {err.strerror or err}"
     return _unless_portal(host, TransportError(said), http_port)
@@ -114,7 +120,7 @@ def _unless_portal(
 
 def _explain_server(
     err: ssl.SSLCertVerificationError,
-    identity: Identity,
+    identity: Identity | None,
     host: str,
     port: int,
     time_of_day: TimeOfDay,
@@ -124,14 +130,14 @@ def _explain_server(
         # A Pi has no clock of its own before it is online: it will be set, and all be well.
         return TransportError(
             f"{where}: its certificate is not valid now, for this clock is not set: it shows "
-            f"{time_of_day.shows():%Y-%m-%d %H:%M} UTC; does the network let NTP (UDP port 123) "
-            "through? See `timedatectl`"
+            f"{time_of_day.shows():%Y-%m-%d}; does the network let NTP (UDP port 123) through? See "
+            "`timedatectl`"
         )
     if err.verify_code == _NOT_YET_VALID:
         return TransportError(f"{where}: its certificate is not valid yet; is this clock right?")
     if err.verify_code == _EXPIRED:
         return ConfigError(f"{where}: its certificate has expired; is this clock right?")
-    if err.verify_code in (_HOST_MISMATCH, _ADDRESS_MISMATCH):
+    if identity is not None and err.verify_code in (HOST_MISMATCH, _ADDRESS_MISMATCH):
         return ConfigError(
             f"{where}: its certificate is not for {host}; set [iot] endpoint to the name it is for"
         )
@@ -142,6 +148,11 @@ def _explain_server(
             f"somebody else answers in the place of {where}, with a certificate for "
             f"{', '.join(names)[:100]!a} from {issuer[:60]!a}: a captive portal? Log in to this "
             "network with a browser, or have the device admitted"
+        )
+    if identity is None:
+        return ConfigError(
+            f"{where}: its certificate is from no authority that this machine trusts; does "
+            "something between open what is encrypted? Have the device exempted from that"
         )
     return ConfigError(
         f"{where}: its certificate is not from the authority in {identity.ca}; "

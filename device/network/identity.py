@@ -2,14 +2,12 @@
 
 import ssl
 import stat
-from collections.abc import Callable
 from dataclasses import dataclass
-from datetime import datetime
 from pathlib import Path
 
-from device.clock import utc_now
-from device.network import certificate
+from device.network.certificate import Validity, valid_until
 from device.settings import IotSettings
+from device.time_of_day import TimeOfDay
 from sightline.errors import ConfigError
 
 
@@ -29,12 +27,31 @@ class Identity:
         return context
 
 
-def load(settings: IotSettings, *, now: Callable[[], datetime] = utc_now) -> Identity:
-    """Check the files that *settings* names.
+def load(settings: IotSettings, *, time_of_day: TimeOfDay | None = None) -> Identity:
+    """Check the files that *settings* names, and that the certificate has not expired.
 
     Raises:
-        ConfigError: One is missing or no PEM file, others can read the key, it is not the
-            certificate's, or the certificate has expired.
+        ConfigError: See `read`; or the certificate has expired.
+        TransportError: It seems to have expired, by a clock that is not set (yet).
+    """
+    identity = read(settings)
+    if (problem := validity(identity, time_of_day or TimeOfDay()).problem()) is not None:
+        raise problem
+    return identity
+
+
+def validity(identity: Identity, time_of_day: TimeOfDay) -> Validity:
+    """Read until when its certificate is valid."""
+    until = valid_until(identity.certificate)
+    return Validity(path=identity.certificate, until=until, time_of_day=time_of_day)
+
+
+def read(settings: IotSettings) -> Identity:
+    """Check the files that *settings* names; whether the certificate has expired is not asked.
+
+    Raises:
+        ConfigError: One is missing or no PEM file, others can read the key, or it is not the
+            certificate's.
     """
     identity = Identity(
         ca=settings.ca, certificate=settings.certificate, private_key=settings.private_key
@@ -48,12 +65,6 @@ def load(settings: IotSettings, *, now: Callable[[], datetime] = utc_now) -> Ide
             f"`chmod 600 {identity.private_key}`"
         )
     _check_fit(identity)
-    until = certificate.valid_until(identity.certificate)
-    if until < now():
-        raise ConfigError(
-            f"[iot] certificate {identity.certificate}: it expired on {until:%Y-%m-%d %H:%M} UTC; "
-            "provision the device anew"
-        )
     return identity
 
 

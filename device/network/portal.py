@@ -22,7 +22,8 @@ def asks_to_log_in(host: str, *, port: int = HTTP_PORT, timeout_s: float = 2.0) 
         return None
     finally:
         connection.close()
-    shown = ascii(where[:200])[1:-1] or f"http://{host}/"
+    # Without what is asked of the page: that may be another with each try, and a browser gets it.
+    shown = ascii(where.partition("?")[0][:200])[1:-1] or f"http://{host}/"
     if answer.status == LOGIN_REQUIRED:
         return shown
     try:

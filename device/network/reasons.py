@@ -90,8 +90,10 @@ def no_connection(said: str, client_id: str, where: str) -> str:
     """Say why a connection could not be made that the broker did not refuse in words."""
     if said in ("AWS_ERROR_MQTT_UNEXPECTED_HANGUP", "AWS_IO_SOCKET_CLOSED"):
         return (
-            f"{where} ends the connection of {client_id} without a word; is its certificate "
-            "active? If it was taken back, provision the device anew"
+            f"{where} ends the connection of {client_id} without a word: perhaps it does not "
+            "know the certificate, or that was revoked or deactivated; is its certificate active? "
+            "`./run doctor` with this device's folder, or AWS's console, shows which: activate it, "
+            "or provision the device anew"
         )
     return f"no connection to {where}: {said}"
 

@@ -2,15 +2,18 @@
 
 import contextlib
 import os
+import ssl
 import threading
 from collections.abc import Iterator
 from typing import Any
+from urllib.parse import urlsplit
 
 import botocore.session
 from botocore.config import Config
-from botocore.exceptions import BotoCoreError, ClientError, EndpointConnectionError
+from botocore.exceptions import BotoCoreError, ClientError, SSLError
 from botocore.handlers import add_expect_header
 
+from device.network import diagnosis
 from device.network.credentials import Fetch, resolver
 from device.network.s3_tables import S3Tables
 from device.settings import StorageSettings
@@ -61,18 +64,13 @@ class S3Bucket:
             problem = refusal(err, self.name)
             if problem is not None:
                 raise problem from err
-        except EndpointConnectionError as err:  # its text has the key: another with each frame
-            raise TransportError(f"{self._where()} cannot be reached; is the network up?") from err
         except BotoCoreError as err:
-            raise TransportError(f"{self._where()}: {type(err).__name__}") from err
+            raise failure(err, self.name) from err
 
     def _forget(self) -> None:
         """Ask for other credentials next time: who gave these has forgotten them, or their hour."""
         with self._lock:
             self._client = None
-
-    def _where(self) -> str:
-        return f"bucket {self.name} at {self._settings.s3_endpoint or 'S3'}"
 
     def connected(self) -> Any:
         """Give botocore's client: once its tables are loaded, and there are credentials."""
@@ -121,7 +119,38 @@ def refusal(err: ClientError, bucket: str) -> ConfigError | TransportError | Non
     if code in ("PreconditionFailed", "412") or status == 412:
         return None
     if code in _CLOCK:
-        return TransportError(f"bucket {bucket}: {code}; is this clock right?")
+        return TransportError(
+            f"bucket {bucket}: {code}: by S3's clock it is another time; is this clock right? See "
+            "`timedatectl`"
+        )
     if code in _OPERATORS:
         return ConfigError(f"bucket {bucket}: {_OPERATORS[code]}")
     return TransportError(f"bucket {bucket}: {code or 'no code'} ({status})")
+
+
+def failure(err: BotoCoreError, bucket: str) -> ConfigError | TransportError:
+    """Say why there was no answer; botocore's own text has the key: another with each frame."""
+    url = urlsplit(str(err.kwargs.get("endpoint_url", "")))
+    beneath = _beneath(err)
+    if beneath is None or url.hostname is None:
+        return TransportError(
+            f"bucket {bucket} cannot be reached: {type(err).__name__}; is the network up?"
+        )
+    port = url.port or (443 if url.scheme == "https" else 80)
+    problem = diagnosis.explain(beneath, None, url.hostname, port)
+    kind = ConfigError if isinstance(problem, ConfigError) else TransportError
+    return kind(f"bucket {bucket} cannot be reached: {problem}")
+
+
+def _beneath(err: BotoCoreError) -> OSError | None:
+    """Find the error of the network that botocore and urllib3 have wrapped."""
+    cause: BaseException | None = err
+    while cause is not None and (
+        isinstance(cause, BotoCoreError)  # some of which are OSErrors, too
+        or not isinstance(cause, OSError)
+    ):
+        cause = cause.__cause__ or cause.__context__
+    if cause is None and isinstance(err, SSLError):  # urllib3 itself compares the names
+        cause = ssl.SSLCertVerificationError(1, "the certificate is for another name")
+        cause.verify_code = diagnosis.HOST_MISMATCH
+    return cause

@@ -1,5 +1,6 @@
 """The doctor's judgements that need no cloud."""
 
+import dataclasses
 import datetime
 import socket
 import threading
@@ -12,8 +13,10 @@ import pytest
 
 from device.doctor import cloud_side, surroundings
 from device.doctor.finding import Examination, Finding, fault, not_tried, of_error, ok, warning
+from device.spooling.settings import SpoolSettings
 from sightline.errors import CameraError, ConfigError, TransportError
 from sightline.keys import is_frame_of
+from tests.device.authority import Authority, settings_of
 from tests.device.fakes import NOON, EndlessCamera, settings
 from tests.device.network.test_portal import answering, redirect
 
@@ -184,6 +187,53 @@ def test_a_camera_that_gives_nothing_is_an_error() -> None:
         surroundings.camera("usb:0", lambda: camera)
 
 
-def test_a_full_disk_is_told(tmp_path: Path) -> None:
-    assert surroundings.disk(tmp_path).state in ("ok", "warning", "fault")
-    assert "GB free" in surroundings.disk(tmp_path).said
+@pytest.mark.parametrize(
+    ("free", "state", "said"),
+    [
+        (8_000_000_000, "ok", "8.00 GB free"),
+        (150_000_000, "warning", "only 0.15 GB free"),
+        (10_000_000, "fault", "only 0.01 GB free"),
+    ],
+)
+def test_a_disk_is_judged_by_what_is_free_where_the_frames_are_to_be(
+    tmp_path: Path, free: int, state: str, said: str
+) -> None:
+    asked: list[Path] = []
+
+    def free_bytes(path: Path) -> int:
+        asked.append(path)
+        return free
+
+    found = surroundings.disk(tmp_path / "not" / "yet", free_bytes=free_bytes)
+
+    assert (found.state, found.said) == (state, f"{said} on the disk of {tmp_path}/not/yet")
+    assert asked == [tmp_path]
+
+
+def test_a_disk_that_cannot_be_looked_at_is_a_fault(tmp_path: Path) -> None:
+    def fail(_: Path) -> int:
+        raise OSError(5, "Input/output error")
+
+    found = surroundings.disk(tmp_path, free_bytes=fail)
+
+    assert (found.state, found.said) == (
+        "fault",
+        f"{tmp_path} cannot be looked at: Input/output error",
+    )
+
+
+def test_the_disk_that_is_looked_at_is_the_one_frames_wait_on(tmp_path: Path) -> None:
+    service = {"STATE_DIRECTORY": str(tmp_path / "state")}
+    set_so = dataclasses.replace(settings(), spool=SpoolSettings(folder=tmp_path / "card"))
+
+    assert surroundings.kept_in(settings(), service) == tmp_path / "state"
+    assert surroundings.kept_in(set_so, service) == tmp_path / "card"
+
+
+def test_a_broker_that_never_says_a_word_has_taken_no_certificate(tmp_path: Path) -> None:
+    device = Authority(tmp_path).issue("device")
+    with socket.create_server(("127.0.0.1", 0)) as silent:
+        iot = settings_of(device, port=silent.getsockname()[1])
+        asked = dataclasses.replace(settings(), iot=iot)
+        with pytest.raises(TransportError, match="does not answer"):
+            cloud_side.tls(asked, device, timeout_s=0.1)

@@ -2,6 +2,7 @@
 
 import dataclasses
 import json
+import re
 import socket
 import threading
 from collections.abc import Iterator
@@ -17,7 +18,7 @@ from device.settings import CameraSettings, FrameSettings, Settings, StorageSett
 from device.spooling.settings import SpoolSettings
 from device.watchdog import Systemd, Watchdog
 from sightline.errors import ConfigError
-from tests.device.authority import Authority, answer, settings_of, tls_server
+from tests.device.authority import DAY, Authority, answer, settings_of, tls_server
 from tests.device.fakes import DEADLINE_S, settings, write_clip
 
 REFUSAL = json.dumps({"message": "Access Denied"}).encode()
@@ -50,9 +51,8 @@ def refused(tmp_path: Path) -> Iterator[Settings]:
         )
 
 
-def test_run_by_systemd_it_goes_on_taking_frames_and_says_what_is_refused(
-    refused: Settings, tmp_path: Path, caplog: pytest.LogCaptureFixture
-) -> None:
+def run_by_systemd(device: Settings, tmp_path: Path, *, until: str) -> str:
+    """Run the program as its service until its status matches *until*; give that."""
     with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as listener:
         listener.bind(str(tmp_path / "notify"))
         listener.settimeout(DEADLINE_S)
@@ -60,14 +60,22 @@ def test_run_by_systemd_it_goes_on_taking_frames_and_says_what_is_refused(
         systemd = Systemd({"NOTIFY_SOCKET": str(tmp_path / "notify"), "WATCHDOG_USEC": "60000"})
         with Watchdog(systemd, Pulses()) as watchdog:
             arguments = read([], None)
-            thread = threading.Thread(target=run, args=(refused, arguments, stop, watchdog))
+            thread = threading.Thread(target=run, args=(device, arguments, stop, watchdog))
             thread.start()
             said = ""
-            while "frames are not stored" not in said:  # by the next word they all are tried
+            while not re.search(until, said):  # by the next word they all are tried
+                assert thread.is_alive(), f"it has ended; it last said {said!r}"
                 said = listener.recv(4096).decode()
             stop.set()
             thread.join(3 * DEADLINE_S)
             assert not thread.is_alive()
+    return said
+
+
+def test_run_by_systemd_it_goes_on_taking_frames_and_says_what_is_refused(
+    refused: Settings, tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    said = run_by_systemd(refused, tmp_path, until="frames are not stored")
 
     assert "not from the authority in" in said  # the link's own trouble
     assert "gives thing front-door no credentials" in said
@@ -77,6 +85,46 @@ def test_run_by_systemd_it_goes_on_taking_frames_and_says_what_is_refused(
     assert f"{captured} frames were left unanswered" in caplog.text
     warned = [each.message for each in caplog.records if each.levelname == "WARNING"]
     assert len([each for each in warned if "not from the authority in" in each]) == 1
+
+
+def test_run_by_systemd_it_goes_on_without_a_log_that_cannot_be_written(
+    refused: Settings, tmp_path: Path
+) -> None:
+    wanted = dataclasses.replace(refused.results, log=tmp_path / "clip.mp4" / "results.jsonl")
+    changed = dataclasses.replace(refused, results=wanted)
+
+    assert run_by_systemd(changed, tmp_path, until="results are not logged: ")
+    with (
+        Watchdog(Systemd({}), Pulses()) as watchdog,
+        pytest.raises(ConfigError, match=r"\[results\] log .*: cannot be written"),
+    ):
+        run(changed, read([], None), threading.Event(), watchdog)
+
+
+@pytest.fixture
+def expired(refused: Settings, tmp_path: Path) -> Settings:
+    """The same with a certificate that has expired, by this clock."""
+    device = Authority(tmp_path, "another").issue("expired", valid=-DAY)
+    return dataclasses.replace(refused, iot=settings_of(device, port=refused.iot.port))
+
+
+def test_run_by_systemd_it_takes_frames_with_a_certificate_that_seems_to_have_expired(
+    expired: Settings, tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    said = run_by_systemd(expired, tmp_path, until=r"[1-9]\d* waiting; .*certificate expired on")
+
+    assert "by this clock, which shows" in said
+    assert list((tmp_path / "spool" / "frames").iterdir()) != []
+    warned = [each.message for each in caplog.records if each.levelname == "WARNING"]
+    assert len([each for each in warned if "it expired on" in each]) == 1
+
+
+def test_at_a_terminal_an_expired_certificate_ends_it(expired: Settings) -> None:
+    with (
+        Watchdog(Systemd({}), Pulses()) as watchdog,
+        pytest.raises(ConfigError, match=r"it expired on .*; provision the device anew"),
+    ):
+        run(expired, read([], None), threading.Event(), watchdog)
 
 
 def test_at_a_terminal_it_ends_with_what_is_to_be_mended(refused: Settings) -> None:

@@ -292,6 +292,19 @@ def test_unattended_it_goes_on_trying_a_store_that_refuses_and_says_so(
     assert caplog.text.count("no such bucket") == 1
 
 
+def test_what_only_the_bucket_is_in_trouble_with_is_told_until_an_upload_succeeds() -> None:
+    link = UnreliableLink(failures=1)
+    rig = Rig(MemoryStore(TransportError("S3's clock shows another time")), link)
+    rig.spool.put(spooled())
+
+    rig.steps(1)
+    assert rig.uplink.trouble() == "frames are not stored: S3's clock shows another time"
+    rig.steps(1)  # it is stored, and not published
+
+    assert rig.counters().uploaded == 1
+    assert rig.uplink.trouble() is None  # the link says of itself what is wrong
+
+
 def test_the_same_trouble_is_told_once(caplog: pytest.LogCaptureFixture) -> None:
     rig = Rig(MemoryStore(*[TransportError("no network") for _ in range(5)]), LocalLink())
     rig.spool.put(spooled())

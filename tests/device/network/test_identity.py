@@ -10,6 +10,7 @@ from cryptography import x509
 from device.network import certificate, diagnosis, identity
 from device.network.credentials import CredentialsEndpoint, resolver
 from device.network.identity import Identity
+from device.time_of_day import TimeOfDay
 from sightline.errors import ConfigError, TransportError
 from tests.device.authority import DAY, Authority, answer, settings_of, tls_server
 
@@ -88,7 +89,39 @@ def test_when_a_certificate_expires_is_read_as_cryptography_reads_it(
 def test_a_certificate_of_the_future_is_no_error_for_a_pi_that_has_no_clock(
     device: Identity,
 ) -> None:
-    assert identity.load(settings_of(device), now=lambda: datetime(1970, 1, 1, tzinfo=UTC))
+    unset = TimeOfDay(now=lambda: datetime(1970, 1, 1, tzinfo=UTC))
+    assert identity.load(settings_of(device), time_of_day=unset)
+
+
+IN_2060 = datetime(2060, 1, 1, tzinfo=UTC)
+
+
+def test_by_a_clock_that_is_not_set_a_certificate_only_seems_to_have_expired(
+    device: Identity, tmp_path: Path
+) -> None:
+    never = TimeOfDay(
+        now=lambda: IN_2060, synchronized=tmp_path / "synchronized", rtc=tmp_path / "rtc"
+    )
+    with pytest.raises(TransportError, match="clock, which shows 2060-01-01, and is not set"):
+        identity.load(settings_of(device), time_of_day=never)
+
+
+def test_by_a_clock_that_seems_set_what_it_shows_is_told_beside_the_date(device: Identity) -> None:
+    ahead = TimeOfDay(now=lambda: IN_2060, synchronized=Path("/nowhere/here"))
+    with pytest.raises(ConfigError, match=r"this clock, which shows 2060-01-01; .*set the clock"):
+        identity.load(settings_of(device), time_of_day=ahead)
+
+
+def test_an_expired_certificate_is_no_trouble_any_more_once_the_clock_is_right(
+    device: Identity,
+) -> None:
+    now = [IN_2060]
+    validity = identity.validity(device, TimeOfDay(now=lambda: now[0]))
+    assert "the certificate expired on" in (validity.trouble() or "")
+
+    now[0] = datetime.now(UTC)
+
+    assert validity.trouble() is None
 
 
 def test_a_broker_that_is_who_it_should_be_passes(
@@ -146,16 +179,18 @@ def test_a_broker_that_hangs_up_on_our_certificate_is_told(
 ) -> None:
     with (
         tls_server(server, authority.ca) as port,
-        pytest.raises(ConfigError, match="ends the connection"),
+        pytest.raises(ConfigError, match="ends the connection") as caught,
     ):
         diagnosis.probe(device, "127.0.0.1", port, listen_s=5)
+    assert "not to know it, or that was revoked or deactivated; `./run doctor`" in str(caught.value)
 
 
 def test_what_may_pass_by_itself_is_no_error_of_the_operators(device: Identity) -> None:
     with socket.create_server(("127.0.0.1", 0)) as listener:
         port = listener.getsockname()[1]
-        with pytest.raises(TransportError, match="does not answer"):
-            diagnosis.probe(device, "127.0.0.1", port, timeout_s=0.1)
+        for listen_s in (0.0, 0.1):
+            with pytest.raises(TransportError, match="does not answer"):
+                diagnosis.probe(device, "127.0.0.1", port, timeout_s=0.1, listen_s=listen_s)
     with pytest.raises(TransportError, match="nobody listens"):
         diagnosis.probe(device, "127.0.0.1", port)
 

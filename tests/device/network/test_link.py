@@ -134,6 +134,8 @@ def test_a_lost_connection_says_why_if_the_broker_did() -> None:
 def test_a_connection_that_ends_without_a_word_points_to_the_certificate() -> None:
     silent = reasons.no_connection("AWS_ERROR_MQTT_UNEXPECTED_HANGUP", "front-door", "broker")
     assert "certificate" in silent
+    assert "not know the certificate, or that was revoked or deactivated" in silent
+    assert "`./run doctor`" in silent
     assert "AWS_IO_ELSE" in reasons.no_connection("AWS_IO_ELSE", "front-door", "broker")
 
 

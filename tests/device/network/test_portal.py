@@ -47,7 +47,7 @@ def redirect(where: str, status: str = "302 Found") -> bytes:
 @pytest.mark.parametrize(
     ("answer", "expected"),
     [
-        (redirect("http://login.hotel.example/?from=x"), "http://login.hotel.example/?from=x"),
+        (redirect("http://login.hotel.example/?from=x"), "http://login.hotel.example/"),
         (redirect("https://10.0.0.1/", "307 Temporary Redirect"), "https://10.0.0.1/"),
         (b"HTTP/1.1 511 Network Authentication Required\r\n\r\n", "http://127.0.0.1/"),
         (redirect("https://127.0.0.1/"), None),  # to itself, as a web server does
@@ -80,6 +80,7 @@ def test_where_it_sends_us_cannot_steer_a_terminal() -> None:
         ConnectionRefusedError(111, "refused"),
         ssl.SSLError(1, "wrong version number"),
         OSError(113, "No route to host"),
+        TimeoutError("timed out"),
     ],
 )
 def test_a_captive_portal_is_told_apart_from_a_broker_that_is_away(
@@ -132,7 +133,7 @@ def test_a_clock_that_is_not_set_is_named_rather_than_the_certificate(
     told = diagnosis.explain(err, device, "broker", 8883, time_of_day=unset)
 
     assert type(told) is TransportError  # it will be set
-    assert "this clock is not set: it shows 1970-01-01 00:02 UTC" in str(told)
+    assert "this clock is not set: it shows 1970-01-01;" in str(told)
     assert "NTP" in str(told)
 
 

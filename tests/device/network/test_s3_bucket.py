@@ -1,13 +1,18 @@
 """Frames to S3 over HTTP: with credentials that end, and more than once."""
 
 import hashlib
+import socket
 from collections.abc import Iterator
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
+from pathlib import Path
 
 import pytest
 
 from device.network.s3_frame_store import S3FrameStore
-from sightline.errors import TransportError
+from sightline.errors import ConfigError, TransportError
+from tests.device.authority import DAY, Authority, tls_server
+from tests.device.fakes import settings
 from tests.device.recording.fake_s3 import FakeS3, fake_s3
 
 JPEG = b"\xff\xd8 a frame"
@@ -103,3 +108,62 @@ def test_a_frame_that_is_put_twice_is_there_once_and_the_first_stays(s3: FakeS3)
 
     assert s3.objects == {"a": JPEG}
     assert s3.asked == ["put"] * 3
+
+
+def failure(url: str) -> str:
+    """What is said of a bucket at *url*; the same of each frame, or it would be logged of each."""
+    store = S3FrameStore(replace(settings().storage, s3_endpoint=url), Provider(60))
+    said = set()
+    for name in ("a", "b"):
+        with pytest.raises(TransportError) as caught:
+            put(store, name)
+        said.add(str(caught.value))
+    (same,) = said
+    return same
+
+
+def test_a_name_without_an_address_is_told_apart_from_a_service_that_is_down() -> None:
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        port = listener.getsockname()[1]
+
+    assert "there is no address for no-bucket.invalid" in failure("http://no-bucket.invalid")
+    assert f"nobody listens on 127.0.0.1:{port}" in failure(f"https://127.0.0.1:{port}")
+
+
+def test_who_answers_tls_in_the_buckets_place_is_named(tmp_path: Path) -> None:
+    stranger = Authority(tmp_path, "Hotel Wi-Fi")
+    login = stranger.issue("login.hotel.example")
+    with tls_server(login, stranger.ca) as port:
+        said = failure(f"https://127.0.0.1:{port}")
+
+    assert "'login.hotel.example' from 'Hotel Wi-Fi': a captive portal?" in said
+
+
+def test_a_portal_whose_certificate_this_machine_trusts_is_still_told(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    stranger = Authority(tmp_path, "Well Known")
+    monkeypatch.setenv("AWS_CA_BUNDLE", str(stranger.ca))
+    login = stranger.issue("login", address="127.0.0.9")
+    with tls_server(login, stranger.ca) as port:
+        said = failure(f"https://127.0.0.1:{port}")
+
+    assert "'127.0.0.9' from 'Well Known': a captive portal?" in said
+
+
+def test_a_certificate_of_the_buckets_that_has_expired_asks_for_the_clock(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    authority = Authority(tmp_path)
+    monkeypatch.setenv("AWS_CA_BUNDLE", str(authority.ca))
+    old = authority.issue("s3", address="127.0.0.1", valid=-DAY)
+    with tls_server(old, authority.ca) as port:
+        there = replace(settings().storage, s3_endpoint=f"https://127.0.0.1:{port}")
+        with pytest.raises(ConfigError, match=r"has expired; is this clock right\?"):
+            put(S3FrameStore(there, Provider(60)), "a")
+
+
+def test_a_clock_that_s3_does_not_agree_with_is_named(s3: FakeS3) -> None:
+    s3.fail["put"] = "RequestTimeTooSkewed"
+    with pytest.raises(TransportError, match=r"another time; is this clock right\?"):
+        put(S3FrameStore(s3.settings(), Provider(60)), "a")
