@@ -255,29 +255,33 @@ def test_a_paused_device_takes_only_the_frames_it_is_told_to(
     agent = start_agent(camera, "--camera", album, "--loop", "--json")
     agent.wait_for_lines(1)
 
-    def captured(*, paused: bool, after: int = 0) -> int:
-        """How many frames it had taken when it said that it is *paused* or not."""
+    def captured(told: str) -> int:
+        """How many frames it had taken when it said that it has done what *told* asks for."""
         found = operator.wait_for(
             lambda each: (
-                each.topic == status and decode(DeviceStatus, each.payload).paused is paused
-            ),
-            count=after + 1,
+                each.topic == status
+                and any(
+                    answer.command_id == told
+                    for answer in decode(DeviceStatus, each.payload).commands or ()
+                )
+            )
         )
-        counters = decode(DeviceStatus, found[after].payload).counters
-        assert counters is not None
-        return counters.captured
+        said = decode(DeviceStatus, found[0].payload)
+        assert said.paused
+        assert said.counters is not None
+        return said.counters.captured
 
-    running = len(operator.seen(lambda each: each.topic == status))
-    operator.publish(commands, encode(Command(command="pause")))
-    before = captured(paused=True)
+    operator.publish(commands, encode(Command(command="pause", command_id="first")))
+    before = captured("first")
     for number in range(1, 5):
         operator.publish(commands, encode(Command(command="capture")))
         agent.wait_for_lines(before + number)
-    operator.publish(commands, encode(Command(command="resume")))
-    after = captured(paused=False, after=running)
+    operator.publish(commands, encode(Command(command="identify-yourself", command_id="last")))
+    after = captured("last")
 
     # One may have been on its way when it was told to pause.
     assert before + 4 <= after <= before + 5
+    operator.publish(commands, encode(Command(command="resume")))
     agent.wait_for_lines(after + 3)
     agent.signal(signal.SIGTERM)
     assert agent.wait() == 0, agent.log
