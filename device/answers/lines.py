@@ -71,7 +71,7 @@ def summary_lines(summary: Summary, *, every_stage: bool = False) -> list[str]:
         f"{summary.unanswered} left unanswered" if summary.unanswered else "",
         f"{summary.repeated} answered again" if summary.repeated else "",
         f"{summary.late} answered late" if summary.late else "",
-        f"{summary.strangers} results of frames that were not sent from here"
+        f"{summary.strangers} results of frames dropped before, or not sent from here"
         if summary.strangers
         else "",
         f"{summary.gated} held back by the gate" if summary.gated else "",

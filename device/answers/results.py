@@ -184,7 +184,7 @@ class Results:
             self._journal.count("late", int(late))
         elif message.frame_id is not None:
             self._journal.count("strangers")
-            log.info("result %s is of a frame that was not sent from here", message.frame_id)
+            log.info("result %s: its frame was dropped, or not sent from here", message.frame_id)
         if isinstance(message, FrameRecognized):
             for face in message.faces:
                 self._journal.decided(face.decision, face.person.name if face.person else None)
