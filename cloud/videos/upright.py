@@ -9,6 +9,7 @@ from av.video.reformatter import Interpolation, VideoReformatter
 from numpy.typing import NDArray
 
 Rgb = NDArray[np.uint8]  # (h, w, 3), R, G, B
+Turn = tuple[int, int, int, int]  # a, b, c, d: x' = a·x + c·y, y' = b·x + d·y
 
 _MOST_STRETCHED = 4  # a pixel longer than that is an error in the file
 
@@ -19,6 +20,7 @@ class Upright:
     def __init__(self, longest_px: int) -> None:
         self._longest_px = longest_px
         self._reformatter = VideoReformatter()
+        self._turns: dict[int, Turn] = {}  # by the angle alone
 
     def picture(self, frame: av.VideoFrame, pixel: Fraction | None) -> Rgb:
         """Scale, convert and turn *frame*; *pixel* is its pixels' width by their height.
@@ -42,7 +44,14 @@ class Upright:
             threads=1,
         )
         array: Rgb = rgb.to_ndarray()  # type: ignore[assignment]  # of bytes, for rgb24
-        return turned(array, matrix(frame))
+        return turned(array, self._turn(frame))
+
+    def _turn(self, frame: av.VideoFrame) -> Turn:
+        # A frame whose matrix was read and its side data hold each other until the garbage
+        # collector comes, which does not know that they are megabytes.
+        if frame.rotation not in self._turns:
+            self._turns[frame.rotation] = matrix(frame)
+        return self._turns[frame.rotation]
 
 
 def square(width: int, height: int, pixel: Fraction | None) -> tuple[int, int]:
@@ -54,8 +63,8 @@ def square(width: int, height: int, pixel: Fraction | None) -> tuple[int, int]:
     return width, round(height / pixel)
 
 
-def matrix(frame: av.VideoFrame) -> tuple[int, int, int, int]:
-    """Read how a frame is to be turned, as a, b, c, d: x' = a·x + c·y, y' = b·x + d·y.
+def matrix(frame: av.VideoFrame) -> Turn:
+    """Read how a frame is to be turned.
 
     Source: ISO/IEC 14496-12, the matrix of `tkhd`; FFmpeg, libavutil/display.h.
     """
@@ -66,13 +75,13 @@ def matrix(frame: av.VideoFrame) -> tuple[int, int, int, int]:
     return 1, 0, 0, 1
 
 
-def is_on_its_side(turn: tuple[int, int, int, int]) -> bool:
+def is_on_its_side(turn: Turn) -> bool:
     """Tell whether width and height are to be swapped."""
     a, b, c, d = map(abs, turn)
     return b + c > a + d
 
 
-def turned(picture: Rgb, turn: tuple[int, int, int, int]) -> Rgb:
+def turned(picture: Rgb, turn: Turn) -> Rgb:
     """Turn and mirror *picture*, by the quarter turn that is nearest."""
     a, b, c, d = turn
     if is_on_its_side(turn):

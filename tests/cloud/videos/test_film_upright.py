@@ -1,9 +1,11 @@
 """Stills are upright, in square pixels and true colours, and no larger than wanted."""
 
+import gc
 import struct
 from fractions import Fraction
 from pathlib import Path
 
+import av
 import numpy as np
 import pytest
 
@@ -85,6 +87,22 @@ def test_the_matrix_in_an_mp4_is_followed(
     path = write_film(tmp_path / "a.mp4", [cornered()] * 3)
     tkhd_matrix(path, matrix)
     assert corners(first(path)) == expected
+
+
+@pytest.mark.parametrize("turned", [0, 90])
+def test_no_frame_waits_for_the_garbage_collector(tmp_path: Path, turned: float) -> None:
+    path = write_film(tmp_path / "a.mp4", [cornered()] * 40, turned=turned)
+    gc.collect()
+    gc.disable()
+    try:
+        with open_film(path) as film:
+            taken = sum(1 for _ in film.stills(Sampling.parse("all")))
+        held = sum(isinstance(each, av.VideoFrame) for each in gc.get_objects())
+    finally:
+        gc.enable()
+
+    assert taken == 40
+    assert held < 5
 
 
 def test_pixels_that_are_not_square_are_made_square(tmp_path: Path) -> None:
