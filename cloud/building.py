@@ -15,9 +15,10 @@ from sightline import keys
 if TYPE_CHECKING:
     from boto3.session import Session
 
+    from cloud.fetching import FrameStore
     from cloud.metrics import Metrics
     from cloud.people_table import PeopleTable
-    from cloud.recognition import FrameStore, Recognition, Results
+    from cloud.recognition import Recognition, Results
     from sightline.faces.recognizer import Recognizer
 
 

@@ -14,7 +14,7 @@ from sightline.messages import FrameRecognized, FrameRejected, encode
 
 
 class MemoryFrames:
-    """See `cloud.recognition.FrameStore`."""
+    """See `cloud.fetching.FrameStore`."""
 
     def __init__(
         self, objects: Mapping[str, bytes] | None = None, *, max_bytes: int = 20_000_000
@@ -102,6 +102,10 @@ class MemorySightings:
             if before is None:
                 self._kept[key] = sighting
         return None if before is None else before.result
+
+    def keep_all(self, sightings: Sequence[Sighting]) -> Sequence[FrameRecognized | None]:
+        """See `Sightings.keep_all`."""
+        return [self.keep(sighting) for sighting in sightings]
 
     def page(self, listing: Listing, *, limit: int = 100, cursor: str | None = None) -> Page:
         """See `SightingsReader.page`."""

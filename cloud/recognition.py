@@ -4,10 +4,10 @@ Every frame gets one answer: who is in it, or why it could not be served. What a
 left to rise, for Lambda tries again; what it cannot mend is answered at once.
 """
 
-import hashlib
 import logging
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
+from concurrent.futures import Executor
 from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
@@ -16,39 +16,23 @@ from typing import Protocol
 import numpy as np
 
 from cloud.answer import fit, recognized_faces
+from cloud.fetching import Fetching, FrameStore, RejectedError
 from cloud.gallery import GalleryCache
 from cloud.intake import Reference, echo_key
 from cloud.metrics import Metrics, NoMetrics
 from cloud.noting import note
 from cloud.seeing import EngineFacts, Recognizer
+from cloud.side_by_side import side_by_side
 from cloud.sightings import Sighting, Sightings
 from cloud.stopwatch import Stopwatch
 from sightline import keys
 from sightline.errors import ConfigError, ImageError, MissingError, ModelError, TransportError
 from sightline.faces.image import Picture, decode_reduced
-from sightline.messages import FrameCaptured, FrameRecognized, FrameRejected, RejectedReason
+from sightline.messages import FrameRecognized, FrameRejected, RejectedReason
 
 log = logging.getLogger(__name__)
 
-# S3 is strongly consistent, and a device stores a frame before it sends the reference, so a missing
-# object is hardly ever late. Lambda's own retries would wait for minutes, and the answer with them.
-MISSING_RETRIES_S = (0.2, 0.5)
-
 NO_FRAME = "frames/none"  # no device's: asked for only to open the connection
-
-
-class FrameStore(Protocol):
-    """Where frames lie; `cloud.s3.S3Frames`, and `cloud.memory.MemoryFrames` in the process."""
-
-    def get(self, key: str) -> bytes:
-        """Read a frame's file.
-
-        Raises:
-            MissingError: There is no such object.
-            ImageError: It is larger than any frame should be.
-            TransportError: The store did not answer.
-        """
-        ...
 
 
 class Results(Protocol):
@@ -75,14 +59,6 @@ class Ports:
     recognizer: Recognizer = field(repr=False)
     engine: EngineFacts = field(repr=False)
     metrics: Metrics = field(default_factory=NoMetrics)
-
-
-class RejectedError(Exception):
-    """A frame cannot be served, and no retry would mend it. Never leaves this module."""
-
-    def __init__(self, reason: RejectedReason, detail: str):
-        super().__init__(detail)
-        self.reason: RejectedReason = reason
 
 
 class Recognition:
@@ -117,7 +93,7 @@ class Recognition:
         self._longest_side_px = longest_side_px
         self._kept_for = timedelta(days=sighting_days)
         self._now = now
-        self._sleep = sleep
+        self._fetching = Fetching(ports.frames, sleep=sleep)
         self._looking = threading.Lock()
 
     def serve(self, reference: Reference) -> None:
@@ -160,6 +136,32 @@ class Recognition:
         note(reference, answer, metrics=self._ports.metrics, now=self._now)
         return answer
 
+    def answer_all(
+        self, references: Sequence[Reference], *, look_back: bool = True, pool: Executor
+    ) -> Sequence[FrameRecognized | FrameRejected]:
+        """Answer each of *references* as `answer` does, side by side, and keep all at once.
+
+        Raises:
+            TransportError: A service did not answer; none of the answers may have been kept.
+            ConfigError: The function is set up wrongly.
+            ModelError: A network is missing.
+        """
+
+        def look(reference: Reference) -> FrameRecognized | FrameRejected:
+            return self._looked(reference, Stopwatch(), look_back=look_back)
+
+        answers = side_by_side(pool, look, references)
+        new = {
+            place: self._sighting(answer)
+            for place, answer in enumerate(answers)
+            if isinstance(answer, FrameRecognized) and not answer.repeat
+        }
+        for place, before in zip(new, self._ports.sightings.keep_all([*new.values()]), strict=True):
+            answers[place] = _first(before, new[place].result)
+        for reference, answer in zip(references, answers, strict=True):
+            note(reference, answer, metrics=self._ports.metrics, now=self._now)
+        return answers
+
     def warm_up(self) -> None:
         """Do now what the first frame would wait for: networks, gallery, connections.
 
@@ -178,61 +180,39 @@ class Recognition:
         self, reference: Reference, *, look_back: bool = True
     ) -> FrameRecognized | FrameRejected:
         watch = Stopwatch()
+        looked = self._looked(reference, watch, look_back=look_back)
+        if isinstance(looked, FrameRejected) or looked.repeat:
+            return looked
+        with watch.stage("store"):
+            before = self._ports.sightings.keep(self._sighting(looked))
+        answer = _first(before, looked)
+        # What is kept is what is sent, less the time that keeping took.
+        return answer if answer.repeat else replace(answer, timings_ms=watch.milliseconds())
+
+    def _looked(
+        self, reference: Reference, watch: Stopwatch, *, look_back: bool
+    ) -> FrameRecognized | FrameRejected:
+        """Answer, and keep nothing."""
         watch.add("queue", max(0.0, (self._now() - reference.received_at).total_seconds()))
+        captured, device = reference.captured, reference.device
         try:
-            return self._recognized(reference, watch, look_back=look_back)
+            if not self._owns(device, captured.key):
+                raise RejectedError(
+                    "foreign_key", f"key: {captured.key[:200]!r} is not below frames/{device}/"
+                )
+            if look_back:
+                with watch.stage("find"):
+                    before = self._ports.sightings.find(device, captured.frame_id)
+                if before is not None:
+                    return replace(before, repeat=True)
+            with watch.stage("fetch"):
+                data = self._fetching.fetch(captured)
+            return self._recognize(reference, data, watch)
         except RejectedError as err:
             return _rejection(reference, err.reason, str(err))
 
-    def _recognized(
-        self, reference: Reference, watch: Stopwatch, *, look_back: bool
-    ) -> FrameRecognized:
-        captured, device = reference.captured, reference.device
-        if not self._owns(device, captured.key):
-            raise RejectedError(
-                "foreign_key", f"key: {captured.key[:200]!r} is not below frames/{device}/"
-            )
-        if look_back:
-            with watch.stage("find"):
-                before = self._ports.sightings.find(device, captured.frame_id)
-            if before is not None:
-                return replace(before, repeat=True)
-        with watch.stage("fetch"):
-            data = self._fetch(captured)
-        result = self._recognize(reference, data, watch)
-        sighting = Sighting(result=result, expires_at=self._now() + self._kept_for)
-        with watch.stage("store"):
-            before = self._ports.sightings.keep(sighting)
-        # The same reference, served at the same moment, was faster; but it may be our own, if the
-        # answer to the first try at keeping it was lost on the way.
-        if before not in (None, result):
-            return replace(before, repeat=True)
-        # What is kept is what is sent, less the time that keeping took.
-        return replace(result, timings_ms=watch.milliseconds())
-
-    def _fetch(self, captured: FrameCaptured) -> bytes:
-        try:
-            data = self._get(captured.key)
-        except ImageError as err:
-            raise RejectedError(err.reason, str(err)) from err
-        if captured.sha256 and hashlib.sha256(data).hexdigest() != captured.sha256.lower():
-            raise RejectedError(
-                "bad_field", f"sha256: the object's is not the reference's ({len(data)} bytes)"
-            )
-        return data
-
-    def _get(self, key: str) -> bytes:
-        for delay_s in MISSING_RETRIES_S:
-            try:
-                return self._ports.frames.get(key)
-            except MissingError:
-                self._sleep(delay_s)
-        try:
-            return self._ports.frames.get(key)
-        except MissingError as err:
-            raise RejectedError(
-                "no_such_object", f"there is no object {key!r}; store the frame first"
-            ) from err
+    def _sighting(self, result: FrameRecognized) -> Sighting:
+        return Sighting(result=result, expires_at=self._now() + self._kept_for)
 
     def _recognize(self, reference: Reference, data: bytes, watch: Stopwatch) -> FrameRecognized:
         ports = self._ports
@@ -278,6 +258,15 @@ class Recognition:
                 picture.reduced_by,
             )
         return picture
+
+
+def _first(before: FrameRecognized | None, result: FrameRecognized) -> FrameRecognized:
+    """Choose between what the store had *before* and *result*, which is kept if it had nothing.
+
+    The same reference, served at the same moment, was faster; but it may be our own, if the answer
+    to the first try at keeping it was lost on the way.
+    """
+    return result if before in (None, result) else replace(before, repeat=True)
 
 
 def _rejection(reference: Reference, reason: RejectedReason, detail: str) -> FrameRejected:

@@ -10,7 +10,7 @@ MAX_FRAME_BYTES = 20_000_000
 
 
 class S3Frames:
-    """See `cloud.recognition.FrameStore`."""
+    """See `cloud.fetching.FrameStore`."""
 
     def __init__(self, client: Client, bucket: str, *, max_bytes: int = MAX_FRAME_BYTES) -> None:
         self._client = client

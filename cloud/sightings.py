@@ -7,7 +7,7 @@ A frame is the same if device and frame_id are, whatever else its reference says
 
 import json
 from base64 import urlsafe_b64decode, urlsafe_b64encode
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import Protocol
@@ -63,6 +63,14 @@ class Sightings(Protocol):
 
         Raises:
             TransportError: The store did not answer.
+        """
+        ...
+
+    def keep_all(self, sightings: Sequence[Sighting]) -> Sequence[FrameRecognized | None]:
+        """Do as `keep` does for each of *sightings*, in fewer requests; give each one's answer.
+
+        Raises:
+            TransportError: The store did not answer; some of them may be kept.
         """
         ...
 

@@ -17,7 +17,7 @@ The index by_person holds the person's rows alone. All rows have `expires_at`, i
 """
 
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator, Sequence
 from typing import Any
 
 from botocore.exceptions import ClientError
@@ -30,6 +30,7 @@ from sightline.errors import TransportError
 from sightline.messages import FrameRecognized, decode, encode
 
 _OWN_ROWS = 2  # the frame's and its guard, in each frame's last transaction
+_MOST_AT_ONCE = 20  # sightings: each may have 128 KiB, and a transaction 4 MB
 
 
 class SightingsTable:
@@ -50,15 +51,14 @@ class SightingsTable:
 
     def keep(self, sighting: Sighting) -> FrameRecognized | None:
         """See `Sightings.keep`."""
-        rows = [self._put(row) for row in _person_rows(sighting)]
+        guard, *rows = self._rows(sighting)
         # More known people than fit in a transaction: their rows go first, for once the frame's
         # own is there, nobody comes back to them.
-        while len(rows) > MAX_TRANSACTION_ITEMS - _OWN_ROWS:
-            self._write_people(rows[:MAX_TRANSACTION_ITEMS])
-            rows = rows[MAX_TRANSACTION_ITEMS:]
-        rows.append(self._put(_frame_row(sighting)))
+        while 1 + len(rows) > MAX_TRANSACTION_ITEMS:
+            self._write_people(rows[: MAX_TRANSACTION_ITEMS - 1])
+            rows = rows[MAX_TRANSACTION_ITEMS - 1 :]
         result = sighting.result
-        if self._write([self._put(_guard_row(sighting), _unless_there()), *rows]):
+        if self._write([guard, *rows]):
             return None
         stale = self._guarded(result.device, result.frame_id)
         before = None if stale is None else self._result(result.device, stale)
@@ -70,9 +70,25 @@ class SightingsTable:
             return None
         raise TransportError(f"the sighting {sighting.seen} came and went; try again")
 
+    def keep_all(self, sightings: Sequence[Sighting]) -> Sequence[FrameRecognized | None]:
+        """See `Sightings.keep_all`: one transaction, as far as they fit into one."""
+        answers: list[FrameRecognized | None] = []
+        for some in _fitting(sightings):
+            rows = [row for sighting in some for row in self._rows(sighting)]
+            if len(some) > 1 and self._write(rows):
+                answers += [None] * len(some)
+            else:  # some have an answer already: each by itself
+                answers += [self.keep(sighting) for sighting in some]
+        return answers
+
     def page(self, listing: Listing, *, limit: int = 100, cursor: str | None = None) -> Page:
         """See `SightingsReader.page`."""
         return self._listing.page(listing, limit=limit, cursor=cursor)
+
+    def _rows(self, sighting: Sighting) -> list[dict[str, Any]]:
+        people = [self._put(row) for row in _person_rows(sighting)]
+        guard = self._put(_guard_row(sighting), _unless_there())
+        return [guard, *people, self._put(_frame_row(sighting))]
 
     def _write_people(self, rows: list[dict[str, Any]]) -> None:
         def write() -> None:
@@ -117,6 +133,27 @@ class SightingsTable:
             )
         item: Item | None = answer.get("Item")
         return item
+
+
+def _fitting(sightings: Sequence[Sighting]) -> Iterator[list[Sighting]]:
+    """Divide *sightings* into such as fit into a transaction, each frame in it once.
+
+    One alone may still not fit.
+    """
+    some: list[Sighting] = []
+    size, frames = 0, set[tuple[str, str]]()
+    for each in sightings:
+        rows = _OWN_ROWS + sum(1 for _ in each.people())
+        frame = (each.result.device, each.result.frame_id)
+        is_full = size + rows > MAX_TRANSACTION_ITEMS or len(some) == _MOST_AT_ONCE
+        if some and (is_full or frame in frames):
+            yield some
+            some, size, frames = [], 0, set()
+        some.append(each)
+        size += rows
+        frames.add(frame)
+    if some:
+        yield some
 
 
 def _unless_there() -> dict[str, Any]:

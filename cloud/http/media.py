@@ -14,7 +14,7 @@ FILE_NAME = "file-name"  # of an object's metadata: what its sender called it, p
 
 
 class S3Media(S3Frames):
-    """See `cloud.http.frames.Media`, and `cloud.recognition.FrameStore`.
+    """See `cloud.http.frames.Media`, and `cloud.fetching.FrameStore`.
 
     What was stored last is not fetched to be recognised, for it is here still.
     """

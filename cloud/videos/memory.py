@@ -116,7 +116,7 @@ class StoredObject:
 
 
 class MemoryObjects:
-    """See `cloud.videos.objects.Objects`; a `cloud.recognition.FrameStore` too."""
+    """See `cloud.videos.objects.Objects`; a `cloud.fetching.FrameStore` too."""
 
     def __init__(self) -> None:
         self._lock = threading.Lock()

@@ -5,8 +5,8 @@ the ledger counts a chunk only once.
 """
 
 import logging
-from collections.abc import Callable, Sequence
-from concurrent.futures import FIRST_EXCEPTION, Executor, wait
+from collections.abc import Callable, Iterable, Sequence
+from concurrent.futures import Executor
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Protocol
@@ -43,6 +43,18 @@ class Answerer(Protocol):
         """Answer *reference*, and keep the answer; the same one if it was asked before.
 
         Without *look_back* that is found out last, which spares a request if it was not.
+
+        Raises:
+            TransportError: A service did not answer; try again.
+            ConfigError: The function is set up wrongly.
+            ModelError: A network is missing.
+        """
+        ...
+
+    def answer_all(
+        self, references: Sequence[Reference], *, look_back: bool = True, pool: Executor
+    ) -> Sequence[_Answer]:
+        """Answer each of *references* like that, side by side, and keep all answers at once.
 
         Raises:
             TransportError: A service did not answer; try again.
@@ -111,14 +123,17 @@ class Serving:
             self._ports.finishing.settle(video)
 
     def _answer(self, chunk: Chunk, *, first: bool, again: bool) -> _Served:
+        recognition, now = self._ports.recognition, self._now()
+        references = [
+            Reference(device=chunk.device, captured=captured, received_at=now)
+            for captured in chunk.frames
+        ]
+        answers: Iterable[_Answer]
+        if first:  # of candidates, those behind the one that is chosen are not looked at
+            answers = (recognition.answer(each, look_back=again) for each in references)
+        else:
+            answers = recognition.answer_all(references, look_back=again, pool=self._ports.pool)
         rejections: list[Rejection] = []
-
-        def answered(captured: FrameCaptured) -> _Answer:
-            reference = Reference(device=chunk.device, captured=captured, received_at=self._now())
-            return self._ports.recognition.answer(reference, look_back=again)
-
-        # Of candidates, those behind the one that is chosen are not looked at.
-        answers = map(answered, chunk.frames) if first else self._all(answered, chunk.frames)
         for done, (captured, answer) in enumerate(zip(chunk.frames, answers, strict=True), start=1):
             if isinstance(answer, FrameRejected):
                 rejections.append(_rejection(captured, answer))
@@ -127,19 +142,6 @@ class Serving:
                 return _Served(marker=marker, chosen=frame_number(captured.frame_id))
         marker = Marker(chunk=chunk.chunk, stills=len(chunk.frames), rejections=tuple(rejections))
         return _Served(marker=marker, chosen=None)
-
-    def _all(
-        self, answered: Callable[[FrameCaptured], _Answer], frames: Sequence[FrameCaptured]
-    ) -> list[_Answer]:
-        """Answer all at once; when one fails, none goes on behind our back, or is begun."""
-        futures = [self._ports.pool.submit(answered, each) for each in frames]
-        done, left = wait(futures, return_when=FIRST_EXCEPTION)
-        for each in left:
-            each.cancel()
-        wait(left)
-        for each in done:
-            each.result()  # the failure, before any that was called off for it
-        return [each.result() for each in futures]
 
     def _mark(self, video: Video, chunk: Chunk, served: _Served) -> Video:
         """Count the chunk; the row as it then stands says whether it was the last."""

@@ -85,7 +85,7 @@ class SmallStore:
         return self._expired
 
     def get(self, key: str) -> bytes:
-        """Give an object; see `cloud.recognition.FrameStore`."""
+        """Give an object; see `cloud.fetching.FrameStore`."""
         with self._lock:
             data = self._objects.get(key)
         if data is None:

@@ -6,8 +6,8 @@ from uuid import uuid4
 import pytest
 
 from cloud import aws
+from cloud.fetching import FrameStore
 from cloud.memory import MemoryFrames
-from cloud.recognition import FrameStore
 from cloud.s3 import S3Frames
 from sightline.errors import ImageError, MissingError
 

@@ -9,11 +9,12 @@ from datetime import datetime, timedelta
 
 import pytest
 
+from cloud.fetching import FrameStore
 from cloud.gallery import GalleryCache
 from cloud.intake import Reference
 from cloud.memory import MemoryFrames, MemoryRegister, MemoryResults, MemorySightings
 from cloud.people import People
-from cloud.recognition import FrameStore, Ports, Recognition
+from cloud.recognition import Ports, Recognition
 from cloud.register import Change
 from cloud.sightings import Sighting, Sightings
 from sightline.errors import ConfigError, MissingError, ModelError, TransportError
@@ -400,6 +401,36 @@ def test_without_a_look_back_the_earlier_answer_is_given_all_the_same(world: Wor
     assert isinstance(again, FrameRecognized)
     assert (again.repeat, again.faces, again.gallery) == (True, first.faces, first.gallery)
     assert world.recognizer.seen == 2
+
+
+def test_several_are_answered_each_as_if_it_were_alone(world: World) -> None:
+    keys = {name: KEY.replace("f1", name) for name in ("f1", "f2", "f3", "f4", "f5")}
+    for name, colour in (("f1", RED), ("f2", GREEN), ("f4", RED), ("f5", RED)):
+        world.frames.put(keys[name], picture(colour))
+    recognition, some = world.recognition(), [reference(key) for key in keys.values()]
+    before = recognition.answer(some[0])
+    enrol(world, "bob-noyce", (0, 1, 0, 0))
+
+    with ThreadPoolExecutor(3) as pool:
+        answers = recognition.answer_all(some, pool=pool)
+        again = recognition.answer_all(some[:2], look_back=False, pool=pool)
+
+    assert isinstance(before, FrameRecognized)
+    assert answers[0] == replace(before, repeat=True, timings_ms=answers[0].timings_ms)
+    assert [
+        each.reason
+        if isinstance(each, FrameRejected)
+        else [face.person.id for face in each.faces if face.person]
+        for each in answers
+    ] == [["ada-lovelace"], ["bob-noyce"], "no_such_object", ["ada-lovelace"], ["ada-lovelace"]]
+    assert [world.sightings.find("door", name) for name in ("f2", "f4", "f5")] == [
+        answers[1],
+        *answers[3:],
+    ]
+    assert [isinstance(each, FrameRecognized) and each.repeat for each in again] == [True, True]
+    assert world.recognizer.seen == 1 + 3 + 2
+    assert len(world.metrics.written) == 1 + 5 + 2
+    assert world.results.sent == []
 
 
 class Looking(FakeRecognizer):

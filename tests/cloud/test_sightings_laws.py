@@ -117,3 +117,34 @@ def test_a_crowd_larger_than_one_transaction_is_kept(sightings: Sightings) -> No
     assert sightings.keep(crowd) is None
     assert sightings.keep(crowd) == crowd.result
     assert sightings.find("door", "f1") == crowd.result
+
+
+def test_all_are_kept_whatever_there_is_already(sightings: Sightings) -> None:
+    sightings.keep(a_sighting("f2", gallery=1))
+    some = [a_sighting(f"f{number}", people=number % 3) for number in range(5)]
+
+    answers = sightings.keep_all(some)
+
+    assert answers == [None, None, a_sighting("f2", gallery=1).result, None, None]
+    assert [sightings.find("door", f"f{number}") for number in range(5)] == [
+        answer or sighting.result for answer, sighting in zip(answers, some, strict=True)
+    ]
+    assert sightings.keep_all(some[3:]) == [sighting.result for sighting in some[3:]]
+
+
+def test_of_two_of_the_same_frame_the_first_is_kept(sightings: Sightings) -> None:
+    some = [a_sighting("f1"), a_sighting("f1", gallery=8), a_sighting("f2")]
+
+    assert sightings.keep_all(some) == [None, some[0].result, None]
+
+
+def test_more_than_one_transaction_holds_are_kept(sightings: Sightings) -> None:
+    people = (0, 60, 38, 39, 0, 98, 99, 230, *[0] * 50)
+    some = [a_sighting(f"f{number}", people=count) for number, count in enumerate(people)]
+
+    assert sightings.keep_all(some) == [None] * len(some)
+    assert sightings.keep_all(some) == [sighting.result for sighting in some]
+
+
+def test_of_none_there_is_nothing_to_keep(sightings: Sightings) -> None:
+    assert sightings.keep_all([]) == []

@@ -124,6 +124,29 @@ def test_a_sighting_that_another_write_is_in_the_way_of_is_tried_again() -> None
     assert len(slept) == 1
 
 
+def test_many_are_kept_in_as_few_requests_as_hold_them(
+    dynamo_client: aws.Client, sightings_table: SightingsTable
+) -> None:
+    class Counting:
+        """Counts the items of each transaction."""
+
+        def __init__(self) -> None:
+            self.items: list[int] = []
+
+        def transact_write_items(self, **request: Any) -> None:
+            self.items.append(len(request["TransactItems"]))
+            dynamo_client.transact_write_items(**request)
+
+    client = Counting()
+    table = SightingsTable(client, sightings_table.name, sleep=lambda _: None)
+
+    table.keep_all([a_sighting(f"f{number}", people=1) for number in range(10)])
+    table.keep_all([a_sighting(f"g{number}") for number in range(45)])
+    table.keep_all([a_sighting(f"h{number}", people=47) for number in range(3)])
+
+    assert client.items == [30, 40, 40, 10, 98, 49]
+
+
 @pytest.mark.parametrize("newest_first", [True, False])
 @pytest.mark.parametrize(("most_queries", "rows"), [(1, 1), (2, 3), (3, 1), (1, 100)])
 def test_pages_of_a_person_at_a_device_end_before_too_many_rows_of_others_are_read(

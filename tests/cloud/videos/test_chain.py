@@ -682,7 +682,7 @@ def test_nothing_of_a_face_is_in_the_log(caplog: pytest.LogCaptureFixture) -> No
 
 
 @pytest.mark.parametrize(("again", "finds"), [(False, 0), (True, 10)])
-def test_a_still_costs_two_requests_and_one_more_if_it_was_given_before(
+def test_a_still_costs_one_request_and_one_more_if_it_was_given_before(
     again: bool, finds: int
 ) -> None:
     world = World()
@@ -693,8 +693,8 @@ def test_a_still_costs_two_requests_and_one_more_if_it_was_given_before(
 
     world.serving.serve(world.chunks.waiting.popleft(), again=again)
 
-    assert sorted(set(calls)) == ["before find", "before get", "before keep", "before write"]
-    assert (calls.count("before get"), calls.count("before keep")) == (10, 10)
+    assert sorted(set(calls)) == ["before find", "before get", "before keep_all", "before write"]
+    assert (calls.count("before get"), calls.count("before keep_all")) == (10, 1)
     assert calls.count("before find") == finds + 2  # is it still wanted; and how far is it
     assert calls.count("before write") == 1
 

@@ -5,13 +5,14 @@ import json
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import Executor, Future
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Any
 
 from cloud.intake import Reference
 from cloud.memory import MemorySightings
+from cloud.side_by_side import side_by_side
 from cloud.sightings import Sighting
 from cloud.videos.finishing import Finishing, FinishingPorts
 from cloud.videos.memory import (
@@ -24,7 +25,7 @@ from cloud.videos.memory import (
 from cloud.videos.objects import Uploads
 from cloud.videos.sampling import Sampling
 from cloud.videos.sending import SendingPorts
-from cloud.videos.serving import Answerer, Serving, ServingPorts
+from cloud.videos.serving import Serving, ServingPorts
 from cloud.videos.splitting import Limits, Splitting, SplittingPorts
 from cloud.videos.sweeping import Sweeping
 from cloud.videos.upload import Upload
@@ -118,11 +119,28 @@ class FakeRecognition:
     def answer(
         self, reference: Reference, *, look_back: bool = True
     ) -> FrameRecognized | FrameRejected:
+        looked = self._looked(reference, look_back=look_back)
+        if isinstance(looked, FrameRejected) or looked.repeat:
+            return looked
+        return self._sightings.keep(self._sighting(looked)) or looked
+
+    def answer_all(
+        self, references: Sequence[Reference], *, look_back: bool = True, pool: Executor
+    ) -> Sequence[FrameRecognized | FrameRejected]:
+        def look(reference: Reference) -> FrameRecognized | FrameRejected:
+            return self._looked(reference, look_back=look_back)
+
+        answers = side_by_side(pool, look, references)
+        new = [each for each in answers if isinstance(each, FrameRecognized) and not each.repeat]
+        kept = iter(self._sightings.keep_all([self._sighting(each) for each in new]))
+        return [next(kept) or each if each in new else each for each in answers]
+
+    def _looked(self, reference: Reference, *, look_back: bool) -> FrameRecognized | FrameRejected:
         captured = reference.captured
         if look_back:
             before = self._sightings.find(reference.device, captured.frame_id)
             if before is not None:
-                return before
+                return replace(before, repeat=True)
         try:
             data = self._stage.get(captured.key)
         except MissingError:
@@ -133,7 +151,7 @@ class FakeRecognition:
         if shown["who"] == ["broken"]:
             return self._rejected(reference, "not_an_image", "it is broken")
         self.looked_at += 1
-        result = FrameRecognized(
+        return FrameRecognized(
             frame_id=captured.frame_id,
             device=reference.device,
             captured_at=reference.captured_at,
@@ -146,8 +164,9 @@ class FakeRecognition:
             repeat=False,
             timings_ms={"queue": 500.0, "detect": 3.0, "embed": 2.0},
         )
-        kept = Sighting(result=result, expires_at=self._clock.now() + timedelta(days=90))
-        return self._sightings.keep(kept) or result
+
+    def _sighting(self, result: FrameRecognized) -> Sighting:
+        return Sighting(result=result, expires_at=self._clock.now() + timedelta(days=90))
 
     def _rejected(self, reference: Reference, reason: Any, detail: str) -> FrameRejected:
         return FrameRejected(
@@ -206,15 +225,7 @@ class World:
         max_stills: int = 20_000,
         stall_s: float = 900,
         uploads: Uploads | None = None,
-        around: Callable[[Answerer], Answerer] = lambda recognition: recognition,
-        pool: Executor | None = None,
     ) -> None:
-        """Join it.
-
-        Args:
-            around: Makes what answers stills out of what does by itself.
-            pool: Where stills are answered; None: one after the other.
-        """
         self.clock = Clock()
         self.uploads, self.stage, self.outputs = MemoryUploads(), MemoryObjects(), MemoryObjects()
         self.ledger, self.sightings = MemoryLedger(), MemorySightings()
@@ -260,10 +271,10 @@ class World:
         self.serving = Serving(
             ServingPorts(
                 ledger=ledger,
-                recognition=around(self.recognition),
+                recognition=self.recognition,
                 splitters=Watched(self.splitters, self._tell),
                 finishing=finishing,
-                pool=pool or Inline(),
+                pool=Inline(),
             ),
             now=self.now,
         )
