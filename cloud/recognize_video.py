@@ -1,14 +1,17 @@
 """Lambda: say who is in the stills of a video, and write the outputs when all are done.
 
-An event source mapping in `infra/template.yaml` hands this a message of the queue at a time. What a
-retry may mend is left to rise: the queue gives the message again, and after its last try to the
-dead letters.
+An event source mapping in `infra/template.yaml` hands this some messages of the queue at a time,
+each a chunk. They are served side by side, so that the networks need not wait between them. What a
+retry may mend the queue gives again, and after its last try to the dead letters; the chunk beside
+it is done all the same.
 """
 
 import functools
 import logging
 import os
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any, Protocol
 
@@ -27,7 +30,8 @@ log = logging.getLogger(__name__)
 # Nobody waits for one still of a video: that much later who was added is known, and forgotten.
 GALLERY_FRESH_FOR_S = 2.0
 
-_THREADS = 3  # one in the networks, one before and one behind them
+_AT_ONCE = 2  # chunks: while the last stills of one are kept and counted, the next is begun
+_THREADS = 3  # for their stills: one in the networks, and two before them
 
 
 class Server(Protocol):
@@ -38,34 +42,61 @@ class Server(Protocol):
         ...
 
 
-def handler(event: Mapping[str, Any], _context: object) -> None:
+def handler(event: Mapping[str, Any], _context: object) -> dict[str, Any]:
     """Serve AWS."""
-    handle(event, _serving)
+    return handle(event, _serving)
 
 
-def handle(event: Mapping[str, Any], server: Callable[[], Server]) -> None:
-    """Check *event* and pass it on; an error that a retry may mend is left to rise."""
-    for body, again in _bodies(event):
-        try:
-            chunk = decode(body)
-        except MessageError as err:
-            # Raising would have the queue give the same again.
-            log.error("dropped a message that is no chunk: %s", err)
-            continue
-        server().serve(chunk, again=again)
+def handle(event: Mapping[str, Any], server: Callable[[], Server]) -> dict[str, Any]:
+    """Serve each chunk of *event*, and tell the queue which of them it is to give again.
+
+    Raises:
+        Exception: None of them could be served, which counts as the function's own failure; the
+            queue gives all of them again. This is the first one's.
+    """
+    given = list(_given(event))
+    if not given:
+        return _again([])
+    serve = server().serve
+    with ThreadPoolExecutor(_AT_ONCE) as pool:
+        futures = [pool.submit(serve, each.chunk, again=each.again) for each in given]
+    failed = []
+    for each, future in zip(given, futures, strict=True):
+        if err := future.exception():
+            number, job = each.chunk.chunk, each.chunk.job
+            log.error("chunk %d of %s comes again: %s", number, job, err, exc_info=err)
+            failed.append(each.message)
+    if len(failed) == len(given):
+        futures[0].result()
+    return _again(failed)
 
 
-def _bodies(event: Mapping[str, Any]) -> list[tuple[str, bool]]:
-    """Read each message's body, and whether the queue has given it before."""
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Given:
+    """A message of the queue."""
+
+    message: str  # its ID
+    chunk: Chunk
+    again: bool  # it was given before
+
+
+def _given(event: Mapping[str, Any]) -> Iterator[_Given]:
+    """Read all messages; what is none is dropped, for it would only be given again."""
     try:
-        messages = [
-            (record["body"], record.get("attributes", {}).get("ApproximateReceiveCount") != "1")
-            for record in event["Records"]
-        ]
-    except (AttributeError, KeyError, TypeError) as err:
+        for record in event["Records"]:
+            try:
+                received = record.get("attributes", {}).get("ApproximateReceiveCount")
+                message, chunk = str(record["messageId"]), decode(record["body"])
+                yield _Given(message=message, chunk=chunk, again=received != "1")
+            except (AttributeError, KeyError, TypeError, MessageError) as err:
+                log.error("dropped a message that is no chunk: %r", err)
+    except (KeyError, TypeError) as err:
         log.error("dropped an event that is not the queue's: %r", err)
-        return []
-    return [(body, again) for body, again in messages if isinstance(body, str)]
+
+
+def _again(messages: Sequence[str]) -> dict[str, Any]:
+    """Answer the queue; what is not among *messages* is done."""
+    return {"batchItemFailures": [{"itemIdentifier": each} for each in messages]}
 
 
 class _Nobody:
@@ -104,8 +135,6 @@ def _recognition() -> "Recognition":
 @functools.cache
 def _serving() -> "Serving":
     """Build the work from its real parts: with `_recognition`, what here names them."""
-    from concurrent.futures import ThreadPoolExecutor
-
     from boto3.session import Session
 
     from cloud import aws

@@ -208,11 +208,12 @@ def test_an_upload_is_told_to_the_function_that_takes_it_apart() -> None:
     assert filled(name) == filled(bucket["Properties"]["BucketName"])
 
 
-def test_a_chunk_is_given_out_by_itself_and_again_only_after_its_function_has_ended() -> None:
+def test_a_chunk_is_given_out_again_only_after_its_function_has_ended() -> None:
     queue = RESOURCES["VideoQueue"]["Properties"]
     mapping = RESOURCES["VideoChunks"]["Properties"]
 
-    assert mapping["BatchSize"] == 1
+    assert mapping["BatchSize"] == 2
+    assert mapping["FunctionResponseTypes"] == ["ReportBatchItemFailures"]
     assert mapping["FunctionName"] == {"Ref": "RecognizeVideo"}
     assert mapping["ScalingConfig"] == {"MaximumConcurrency": {"Ref": "VideoConcurrency"}}
     # Lambda refuses a mapping whose queue gives out sooner than its function times out.

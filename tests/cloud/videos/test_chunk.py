@@ -1,6 +1,8 @@
 """Chunks on the queue: what goes in comes out, and nothing else gets in."""
 
 import json
+import threading
+from collections.abc import Sequence
 from typing import Any
 
 import pytest
@@ -11,7 +13,7 @@ from cloud.recognize_video import handle
 from cloud.videos import naming
 from cloud.videos.chunk import Chunk, decode, encode
 from cloud.videos.handover import Continuation, read_continuation, write_continuation
-from sightline.errors import MessageError
+from sightline.errors import MessageError, TransportError
 from sightline.messages import FrameCaptured, Segment
 from tests.cloud.fakes import NOON
 
@@ -77,33 +79,93 @@ def test_a_still_without_its_place_in_the_film_is_refused() -> None:
 
 
 class Served:
-    def __init__(self) -> None:
-        self.chunks: list[tuple[str, bool]] = []
+    """Serves chunks; of the videos that it is told, none."""
+
+    def __init__(self, *failing: str, at_once: int = 1) -> None:
+        self.chunks: set[tuple[str, bool]] = set()
+        self._failing = failing
+        self._together = threading.Barrier(at_once, timeout=20)
 
     def serve(self, chunk: Chunk, *, again: bool) -> None:
-        self.chunks.append((chunk.video, again))
+        self._together.wait()
+        if chunk.video in self._failing:
+            raise TransportError(f"S3 does not answer for {chunk.video}")
+        self.chunks.add((chunk.video, again))
+
+
+def an_event(*bodies: Any, received: Sequence[str] = ()) -> dict[str, Any]:
+    counts = [*received, *["1"] * (len(bodies) - len(received))]
+    return {
+        "Records": [
+            {
+                "messageId": f"m{number}",
+                "body": body,
+                "attributes": {"ApproximateReceiveCount": count},
+            }
+            for number, (body, count) in enumerate(zip(bodies, counts, strict=True), start=1)
+        ]
+    }
+
+
+def failures(*messages: str) -> dict[str, Any]:
+    return {"batchItemFailures": [{"itemIdentifier": message} for message in messages]}
 
 
 def test_the_function_serves_each_message_and_drops_what_is_none() -> None:
     served = Served()
-    bodies: list[Any] = [
+    event = an_event(
         encode(a_chunk()),
         "not JSON",
         "{}",
         "[" * 100_000,
         7,
+        None,
         encode(a_chunk("b")),
-    ]
+        received=["1"] * 6 + ["2"],
+    )
+    event["Records"][3:3] = [None, "x", {}, {"messageId": "m"}, {"attributes": 3, "body": "{}"}]
 
-    records: list[Any] = [{"body": body} for body in bodies]
-    records[0]["attributes"] = {"ApproximateReceiveCount": "1"}
-    records[-1]["attributes"] = {"ApproximateReceiveCount": "2"}
+    assert handle(event, lambda: served) == failures()
+    for wrong in ({}, {"Records": None}, {"Records": 3}, {"Records": []}, {"Records": [{}]}):
+        assert handle(wrong, lambda: served) == failures()
 
-    handle({"Records": records}, lambda: served)
-    handle({"Records": [{}]}, lambda: served)
-    handle({}, lambda: served)
+    assert served.chunks == {("a", False), ("b", True)}
 
-    assert served.chunks == [("a", False), ("b", True)]
+
+def test_a_message_that_does_not_say_how_often_it_came_may_have_come_before() -> None:
+    served, event = Served(), an_event(encode(a_chunk()))
+    del event["Records"][0]["attributes"]
+
+    handle(event, lambda: served)
+
+    assert served.chunks == {("a", True)}
+
+
+def test_the_chunks_of_one_call_are_served_side_by_side() -> None:
+    served = Served(at_once=2)
+
+    assert handle(an_event(encode(a_chunk()), encode(a_chunk("b"))), lambda: served) == failures()
+
+    assert served.chunks == {("a", False), ("b", False)}
+
+
+def test_a_chunk_that_fails_is_given_again_and_the_other_is_done(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    served = Served("b")
+    event = an_event(encode(a_chunk()), encode(a_chunk("b")))
+
+    assert handle(event, lambda: served) == failures("m2")
+
+    assert served.chunks == {("a", False)}
+    assert "S3 does not answer for b" in caplog.text
+
+
+def test_when_all_fail_the_function_does() -> None:
+    for videos in (("a",), ("a", "b")):
+        event = an_event(*[encode(a_chunk(video)) for video in videos])
+        with pytest.raises(TransportError, match="S3 does not answer for a"):
+            handle(event, lambda: Served("a", "b"))
 
 
 def test_a_continuation_is_read_as_it_was_written() -> None:

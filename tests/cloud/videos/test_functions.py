@@ -87,6 +87,14 @@ def a_film(folder: Path, pictures: int) -> bytes:
     return path.read_bytes()
 
 
+def queue_event(bodies: list[str]) -> dict[str, Any]:
+    return {
+        "Records": [
+            {"messageId": f"message-{number}", "body": body} for number, body in enumerate(bodies)
+        ]
+    }
+
+
 def s3_event(bucket: str, key: str, put: Any, size: int) -> dict[str, Any]:
     return {
         "Records": [
@@ -154,7 +162,7 @@ def test_a_film_goes_through_all_functions(
 
     said = chain.run(
         "recognize_video",
-        [{"Records": [{"body": body}]} for body in [*bodies, bodies[0]]],
+        [queue_event(bodies), queue_event(bodies[:1])],
         {
             **buckets,
             "SIGHTLINE_SPLIT_FUNCTION": "split-video",
