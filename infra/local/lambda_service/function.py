@@ -10,6 +10,7 @@ from sightline.errors import ConfigError
 
 _NAME = re.compile(r"[A-Za-z0-9_-]{1,64}")
 _HANDLER = re.compile(r"[\w/]+(\.\w+)+")
+_NICENESS, _NICEST = ((60, 0), (300, 5)), 10  # of what may take up to so many seconds, or more
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -73,6 +74,15 @@ class Function:
         for name in ("timeout_s", "max_event_age_s", "init_timeout_s", "environment_lifetime_s"):
             seconds = getattr(self, name)
             self._expect(_is_span(seconds) and seconds > 0, name, "seconds above 0")
+
+    @property
+    def niceness(self) -> int:
+        """How far its workers stand back on a busy machine, from 0 to 19.
+
+        The longer they may take, the further: nobody waits for what may take minutes, and somebody
+        does for a camera's frame.
+        """
+        return next((nice for most_s, nice in _NICENESS if self.timeout_s <= most_s), _NICEST)
 
     @property
     def region(self) -> str:

@@ -67,7 +67,7 @@ class Worker:
 
     @property
     def pid(self) -> int:
-        """Of the process, which leads a session and group of its own."""
+        """Of the process, which leads a group of its own."""
         return self._process.pid
 
     def wait_ready(self) -> Outcome | None:
@@ -116,15 +116,20 @@ class Worker:
         )
         # -P: the folder of boot.py must not be on the module path.
         command = [str(self._function.python), "-P", str(_BOOT), self._function.handler]
-        return subprocess.Popen(
+        process = subprocess.Popen(
             command,
             cwd=self._function.folder,
             env=environment,
             stdin=subprocess.PIPE,  # held open, never written: see boot.py
             stdout=subprocess.PIPE,
             stderr=subprocess.STDOUT,
-            start_new_session=True,
+            # No session of its own: Linux may divide its time among sessions, and then only within
+            # one of them by priority.
+            process_group=0,
         )
+        own = os.getpriority(os.PRIO_PROCESS, 0)
+        os.setpriority(os.PRIO_PROCESS, process.pid, own + self._function.niceness)
+        return process
 
     def _watch(self) -> None:
         if hasattr(os, "waitid"):

@@ -226,6 +226,16 @@ def test_a_worker_sees_nothing_of_the_service_it_was_not_given(
     assert seen["stdin"] == ""
 
 
+@pytest.mark.parametrize(("timeout_s", "further"), [(30, 0), (60, 0), (300, 5), (900, 10)])
+def test_a_worker_that_may_take_long_stands_back(lab: Lab, timeout_s: int, further: int) -> None:
+    source = "import os\ndef handler(event, context): return os.getpriority(os.PRIO_PROCESS, 0)"
+    own = os.getpriority(os.PRIO_PROCESS, 0)
+
+    answer = lab.service(lab.function(source, timeout_s=timeout_s)).invoke({})
+
+    assert answer.json == min(19, own + further)
+
+
 def test_a_worker_with_old_credentials_is_replaced_before_it_is_needed(lab: Lab) -> None:
     granted: list[str] = []
 
