@@ -1,4 +1,10 @@
-"""The chain of videos on this machine: one long film, and many short ones at once."""
+"""The chain of videos on this machine: one long film, and many short ones at once.
+
+Many at once are put in twice. As films are sampled by default, cutting them keeps a machine's cores
+as busy as the networks do, so what the workers reach is held against their own processor time. With
+five times as many stills a film and one worker, what all wait for is the networks, as they do where
+cutting has machines of its own; then it is held against the clock.
+"""
 
 import json
 import os
@@ -31,7 +37,7 @@ from sightline.faces.loading import load_recognizer
 Say = Callable[[str], None]
 
 LONG_S, SHORT_S = 60, 3
-SAMPLING = "every:0.5"
+SAMPLING, DENSE = "every:0.5", "every:0.1"
 MOST_OF_REAL_TIME = 0.5  # the whole chain, on two cores
 LEAST_OF_ENGINE = 0.75  # of workers × the engine's speed
 
@@ -57,6 +63,7 @@ class LongFilm:
 class ManyFilms:
     """What many films that came at once took."""
 
+    sampling: str
     videos: int
     answered: int
     seconds: float
@@ -130,11 +137,12 @@ class VideoChain:
         film = self._film(SHORT_S)
         engine_per_s = self._engine_per_s(self._load(film, 1))
         split_s = _split_s(film, self._sampling)
-        self._say(f"{count} films of {SHORT_S} s at once …")
+        self._say(f"{count} films of {SHORT_S} s at once, sampled {self._sampling} …")
         with Watch(self._pids) as watch:
             run = self._load(film, count)
         of = figures(run)
         return ManyFilms(
+            sampling=self._sampling,
             videos=of.sent,
             answered=of.answered,
             seconds=of.seconds,
@@ -231,48 +239,48 @@ def _split_s(film: Path, sampling: str) -> float:
     return min(took)
 
 
-def bounds(long: LongFilm, many: ManyFilms) -> list[tuple[str, float, float, bool]]:
+def bounds(
+    long: LongFilm, many: ManyFilms, dense: ManyFilms
+) -> list[tuple[str, float, float, bool]]:
     """Name what is to be reached on two cores: what, measured, the bound, whether it holds."""
-    return [
+    at_least = [
+        ("answered, ÷ sent", many.answered / many.videos, 1),
+        ("answered of the dense ones, ÷ sent", dense.answered / dense.videos, 1),
         (
-            "one film, ÷ real time",
-            long.share,
-            MOST_OF_REAL_TIME,
-            long.share <= MOST_OF_REAL_TIME,
-        ),
-        ("answered, ÷ sent", many.answered / many.videos, 1, many.answered == many.videos),
-        (
-            "stills/s, ÷ workers × engine",
-            many.share,
-            LEAST_OF_ENGINE,
-            many.share >= LEAST_OF_ENGINE,
-        ),
-        (
-            "the same, by the workers' processor time",
+            "stills/s, ÷ workers × engine, by their processor time",
             many.share_of_core,
             LEAST_OF_ENGINE,
-            many.share_of_core >= LEAST_OF_ENGINE,
         ),
+        ("the same of the dense ones, by the clock", dense.share, LEAST_OF_ENGINE),
+    ]
+    at_most = [
+        ("one film, ÷ real time", long.share, MOST_OF_REAL_TIME),
         (
             "workers at once, ÷ those told",
-            many.processes.get("recognize_video", 0) / many.workers,
+            max(each.processes.get("recognize_video", 0) / each.workers for each in (many, dense)),
             1,
-            many.processes.get("recognize_video", 0) <= many.workers,
         ),
+    ]
+    return [
+        *((what, is_, to, is_ >= to) for what, is_, to in at_least),
+        *((what, is_, to, is_ <= to) for what, is_, to in at_most),
     ]
 
 
-def write(path: Path, long: LongFilm, many: ManyFilms) -> None:
+def write(path: Path, long: LongFilm, *many: ManyFilms) -> None:
     """Write the figures as JSON, a line each, with the machine they were taken on."""
     machine = {"cores": psutil.cpu_count(), "at": wire.write_time(datetime.now(UTC))}
     facts = (
         {"kind": "LongFilm", **asdict(long), "share": long.share},
-        {
-            "kind": "ManyFilms",
-            **asdict(many),
-            "share": many.share,
-            "share_of_core": many.share_of_core,
-            "share_of_cores": many.share_of_cores,
-        },
+        *(
+            {
+                "kind": "ManyFilms",
+                **asdict(each),
+                "share": each.share,
+                "share_of_core": each.share_of_core,
+                "share_of_cores": each.share_of_cores,
+            }
+            for each in many
+        ),
     )
     path.write_text("".join(json.dumps({**each, **machine}) + "\n" for each in facts))

@@ -8,6 +8,7 @@ from infra.bench.video_chain import LongFilm, ManyFilms, bounds, write
 
 def many(**fields: object) -> ManyFilms:
     figures: dict[str, object] = {
+        "sampling": "every:0.5",
         "videos": 100,
         "answered": 100,
         "seconds": 50.0,
@@ -44,26 +45,38 @@ def test_and_against_what_the_cores_could_do() -> None:
 
 
 @pytest.mark.parametrize(
-    ("long_s", "fields", "held"),
+    ("long_s", "fields", "dense", "missed"),
     [
-        (29.0, {}, [True, True, True, True, True]),
-        (31.0, {}, [False, True, True, True, True]),
-        (29.0, {"answered": 99}, [True, False, True, True, True]),
-        (29.0, {"stills_per_s": 11.0}, [True, True, False, True, True]),
-        (29.0, {"cpu_s": {"recognize_video": 200.0}}, [True, True, True, False, True]),
-        (29.0, {"processes": {"recognize_video": 3}}, [True, True, True, True, False]),
+        (30.0, {}, {}, []),
+        (30.1, {}, {}, ["one film, ÷ real time"]),
+        (30.0, {"answered": 99}, {}, ["answered, ÷ sent"]),
+        (30.0, {}, {"answered": 99}, ["answered of the dense ones, ÷ sent"]),
+        (30.0, {"stills_per_s": 5.0}, {}, []),
+        (30.0, {}, {"stills_per_s": 11.0}, ["the same of the dense ones, by the clock"]),
+        (
+            30.0,
+            {"cpu_s": {"recognize_video": 200.0}},
+            {},
+            ["stills/s, ÷ workers × engine, by their processor time"],
+        ),
+        (30.0, {}, {"processes": {"recognize_video": 3}}, ["workers at once, ÷ those told"]),
     ],
 )
-def test_each_bound_is_judged(long_s: float, fields: dict[str, object], held: list[bool]) -> None:
+def test_each_bound_is_judged(
+    long_s: float, fields: dict[str, object], dense: dict[str, object], missed: list[str]
+) -> None:
     long = LongFilm(film_s=60, whole_s=long_s, stills=120)
 
-    assert [ok for *_, ok in bounds(long, many(**fields))] == held
+    judged = bounds(long, many(**fields), many(**dense))
+
+    assert len(judged) == 6
+    assert [what for what, *_, ok in judged if not ok] == missed
 
 
 def test_figures_are_written_with_the_machine(tmp_path: Path) -> None:
-    write(tmp_path / "f.jsonl", LongFilm(film_s=60, whole_s=24, stills=120), many())
+    write(tmp_path / "f.jsonl", LongFilm(film_s=60, whole_s=24, stills=120), many(), many())
 
-    long, short = map(json.loads, (tmp_path / "f.jsonl").read_text().splitlines())
+    long, short, _ = map(json.loads, (tmp_path / "f.jsonl").read_text().splitlines())
     assert (long["kind"], long["share"]) == ("LongFilm", 0.4)
     assert (short["kind"], short["videos"]) == ("ManyFilms", 100)
     assert short["cores"] > 0
