@@ -1,4 +1,4 @@
-"""`bench video-chain` and `bench http`: through the whole stack, on this machine."""
+"""`bench video`, `video-chain` and `http`: what comes by a file or a request, on this machine."""
 
 import shutil
 import tempfile
@@ -11,6 +11,19 @@ from infra.cli.console import print_table, say, tell
 
 if TYPE_CHECKING:
     from infra.bench.video_chain import ManyFilms
+
+
+def video(
+    runs: Annotated[int, typer.Option(min=1, help="Runs of each; the best counts.")] = 3,
+) -> None:
+    """Decoding a film of a minute and taking its stills, × real time; takes a minute."""
+    # Here, since PyAV and OpenCV would make even `--help` wait for them.
+    from infra.bench import video as measured
+
+    found = measured.measure(say, runs=runs)
+    print_table(measured.COLUMNS, measured.as_rows(found), empty="")
+    if not measured.reached(found):
+        raise typer.Exit(1)
 
 
 def video_chain(
@@ -108,4 +121,5 @@ def http(
 def register(app: typer.Typer) -> None:
     """Add the commands to the benchmarks."""
     app.command(epilog="Example: ./run bench http")(http)
+    app.command(epilog="Example: ./run bench video")(video)
     app.command(epilog="Example: ./run bench video-chain --videos 100")(video_chain)
