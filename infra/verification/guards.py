@@ -20,6 +20,7 @@ from infra.demo.rehearsal import FILES, KNOWN, PORTRAITS
 from infra.deploying import stack as stacks
 from infra.operating.watcher import Watcher
 from infra.target import Target
+from infra.verification.patience import EVERY_S, PATIENCE_S, Say, rounds
 from infra.verification.props import Props, dead_letters
 from sightline.errors import ConfigError, SightlineError, TransportError
 from sightline.keys import frame_key, new_frame_id
@@ -28,10 +29,7 @@ from sightline.topics import topic
 
 # As long as a picture's would be, and longer than any name or token that is logged.
 PICTURE_IN_BASE64 = re.compile(r"[A-Za-z0-9+/]{200,}")
-_METRICS_EVERY_S, _PATIENCE_S = 15.0, 300.0
 _CONNECT_PAUSES_S = (1.0, 2.0, 4.0, 8.0)
-
-Say = Callable[[str], None]
 
 
 def connect(settings: Settings, *, sleep: Callable[[float], None]) -> Finding:
@@ -122,9 +120,9 @@ def revoked(settings: Settings, props: Props, say: Say) -> Finding:
     with Session(settings.iot, who, settings.thing) as session:
         props.revoke_device()
         while session.lost(2.0) is None and not _denied(session, _still_speaks):
-            if time.monotonic() - began > _PATIENCE_S:
+            if time.monotonic() - began > PATIENCE_S:
                 return fault(
-                    f"a revoked certificate still publishes after {_PATIENCE_S:.0f} s",
+                    f"a revoked certificate still publishes after {PATIENCE_S:.0f} s",
                     "delete it in the console, and tell us",
                 )
             say("waiting for AWS IoT to throw the revoked certificate out …")
@@ -145,12 +143,11 @@ def dead_letter(operator: Watcher, props: Props, now: datetime, say: Say) -> Fin
     # missing, the device did nothing wrong, and no retry helps.
     props.store(key, (PORTRAITS / FILES[KNOWN]).read_bytes(), storage_class="GLACIER")
     operator.send(props.thing, FrameCaptured(key=key, frame_id=frame_id))
-    began = time.monotonic()
-    for _ in _rounds(began, "waiting for Lambda to give the bad event up", say):
+    for after_s in rounds("waiting for Lambda to give the bad event up", say):
         if dead_letters(props.where, of=props.thing):
-            return ok(f"there after {time.monotonic() - began:.0f} s, and taken out again")
+            return ok(f"there after {after_s:.0f} s, and taken out again")
     return fault(
-        f"no dead letter in {_PATIENCE_S:.0f} s",
+        f"no dead letter in {PATIENCE_S:.0f} s",
         "may the function send to the queue? `./run doctor` looks",
     )
 
@@ -170,8 +167,7 @@ def metrics(where: Target, since: datetime, sleep: Callable[[float], None], say:
     """Wait until CloudWatch has counted frames."""
     if where.facts is not None:
         return not_tried("there is no CloudWatch on one machine that reads them")
-    began = time.monotonic()
-    for _ in _rounds(began, "waiting for CloudWatch to count the frames", say):
+    for _ in rounds("waiting for CloudWatch to count the frames", say):
         with translated("reading the metric Frames"):
             points = where.client("cloudwatch").get_metric_statistics(
                 Namespace=NAMESPACE,
@@ -184,8 +180,8 @@ def metrics(where: Target, since: datetime, sleep: Callable[[float], None], say:
             )["Datapoints"]
         if points:
             return ok(f"{sum(point['Sum'] for point in points):.0f} frames counted")
-        sleep(_METRICS_EVERY_S)
-    return fault(f"no metric in {_PATIENCE_S:.0f} s", "see the function's log for its EMF lines")
+        sleep(EVERY_S)
+    return fault(f"no metric in {PATIENCE_S:.0f} s", "see the function's log for its EMF lines")
 
 
 def _rejected(answer: object, reason: str) -> Finding:
@@ -221,16 +217,6 @@ def _all_refused(allowed: list[str], tries: Iterable[str]) -> Finding:
     if allowed:
         return fault(f"it may {', '.join(allowed)}", "deploy the stack anew, and tell us")
     return ok(f"refused: {', '.join(tries)}")
-
-
-def _rounds(began: float, what: str, say: Say) -> Iterator[None]:
-    """Give turns until patience is over, and say now and then that it goes on."""
-    said = began
-    while (now := time.monotonic()) - began < _PATIENCE_S:
-        if now - said > _METRICS_EVERY_S:
-            say(f"{what} … {now - began:.0f} s")
-            said = now
-        yield
 
 
 def _log_lines(where: Target, since: datetime) -> Iterator[str]:

@@ -49,13 +49,18 @@ class Played:
         return stage_rows(self.summary["stages"])
 
 
+def clip_of(props: Props) -> Path:
+    """Name the clip that `play` makes."""
+    return props.folder / "clip.mp4"
+
+
 def play(props: Props, settings: Path, name: str) -> Played:
     """Have the device's own agent play the clip.
 
     Raises:
         ConfigError: It did not come to its end.
     """
-    clip, report, log = (props.folder / each for each in ("clip.mp4", "report", "agent.log"))
+    clip, report, log = clip_of(props), props.folder / "report", props.folder / "agent.log"
     shown = {name: portrait(KNOWN), _NOBODY: portrait(STRANGER)}
     truth = clips.make_clip(clip, shown, scenes(name))
     with log.open("wb") as stream:

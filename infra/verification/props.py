@@ -43,6 +43,7 @@ class Props:
         self._people: People | None = None
         self._names: list[str] = []  # of those enrolled
         self._removals: list[tuple[str, Callable[[], object]]] = []
+        self._looks: list[Callable[[], list[str]]] = []
         self.remove_at_end("the folder of keys", lambda: shutil.rmtree(self.folder))
 
     @property
@@ -76,8 +77,8 @@ class Props:
 
     def provision(self) -> Provisioned:
         """Make the device."""
-        self.remove_at_end(f"the rows of {self.thing}", self._remove_sightings)
-        self.remove_at_end(f"the frames of {self.thing}", self._remove_frames)
+        self.remove_at_end(f"the rows of {self.thing}", lambda: self.remove_sightings(self.thing))
+        self.remove_at_end(f"the frames of {self.thing}", lambda: self.remove_frames(self.thing))
         self.remove_at_end(f"the status of {self.thing}", self._clear_status)
         self.remove_at_end(f"the thing {self.thing}", self._deprovision)
         return provision(
@@ -133,9 +134,16 @@ class Props:
             for arn in iot.list_thing_principals(thingName=self.thing)["principals"]:
                 iot.update_certificate(certificateId=arn.rpartition("/")[2], newStatus="REVOKED")
 
-    def remove_at_end(self, what: str, removal: Callable[[], object]) -> None:
-        """Note what is to be taken away, before it is made."""
+    def remove_at_end(
+        self,
+        what: str,
+        removal: Callable[[], object],
+        *,
+        look: Callable[[], list[str]] = list,
+    ) -> None:
+        """Note what is to be taken away, before it is made, and how to *look* for what is left."""
         self._removals.append((what, removal))
+        self._looks.append(look)
 
     def remove(self) -> list[str]:
         """Take all of it away, the newest first; what could not be is told."""
@@ -152,7 +160,7 @@ class Props:
     def remains(self) -> list[str]:
         """Look for what should be gone, by listing it."""
         found = []
-        iot, s3 = self.where.client("iot"), self.where.client("s3")
+        iot = self.where.client("iot")
         with translated("looking for what is left"):
             try:
                 iot.describe_thing(thingName=self.thing)
@@ -160,14 +168,37 @@ class Props:
             except ClientError as err:
                 if error_code(err) != "ResourceNotFoundException":
                     raise
-            listed = s3.list_objects_v2(
-                Bucket=self.where.output("MediaBucket"), Prefix=f"{FRAMES}/{self.thing}/"
-            )
-            found += [each["Key"] for each in listed.get("Contents", [])]
-            found += [f"sighting {row['seen']['S']}" for row in self._sightings()]
+            found += self.traces_of(self.thing)
             for name in self._names:
                 found += [f"person {each.id}" for each in self._register().find(name)]
+            for look in self._looks:
+                found += look()
         return found
+
+    def traces_of(self, device: str) -> list[str]:
+        """List frames and sightings of *device*."""
+        listed = self.where.client("s3").list_objects_v2(
+            Bucket=self.where.output("MediaBucket"), Prefix=f"{FRAMES}/{device}/"
+        )
+        frames = [each["Key"] for each in listed.get("Contents", [])]
+        rows = sightings_of(self.where, device)
+        return [*frames, *(f"sighting {row['seen']['S']}" for row in rows)]
+
+    def remove_frames(self, device: str) -> None:
+        """Delete the frames of *device*."""
+        s3, bucket = self.where.client("s3"), self.where.output("MediaBucket")
+        pages = s3.get_paginator("list_objects_v2")
+        for page in pages.paginate(Bucket=bucket, Prefix=f"{FRAMES}/{device}/"):
+            keys = [{"Key": each["Key"]} for each in page.get("Contents", [])]
+            if keys:
+                s3.delete_objects(Bucket=bucket, Delete={"Objects": keys, "Quiet": True})
+
+    def remove_sightings(self, device: str) -> None:
+        """Delete what was seen by *device*."""
+        dynamo, table = self.where.client("dynamodb"), self.where.output("SightingsTable")
+        for row in sightings_of(self.where, device):
+            key = {"device": row["device"], "seen": row["seen"]}
+            dynamo.delete_item(TableName=table, Key=key)
 
     def _register(self) -> People:
         if self._people is None:
@@ -186,37 +217,25 @@ class Props:
         found = iot.describe_certificate(certificateId=certificate_id)["certificateDescription"]
         certificates.revoke(iot, found["certificateArn"])
 
-    def _remove_frames(self) -> None:
-        s3, bucket = self.where.client("s3"), self.where.output("MediaBucket")
-        pages = s3.get_paginator("list_objects_v2")
-        for page in pages.paginate(Bucket=bucket, Prefix=f"{FRAMES}/{self.thing}/"):
-            keys = [{"Key": each["Key"]} for each in page.get("Contents", [])]
-            if keys:
-                s3.delete_objects(Bucket=bucket, Delete={"Objects": keys, "Quiet": True})
-
-    def _remove_sightings(self) -> None:
-        dynamo, table = self.where.client("dynamodb"), self.where.output("SightingsTable")
-        for row in self._sightings():
-            key = {"device": row["device"], "seen": row["seen"]}
-            dynamo.delete_item(TableName=table, Key=key)
-
-    def _sightings(self) -> list[dict[str, Any]]:
-        pages = self.where.client("dynamodb").get_paginator("query")
-        return [
-            row
-            for page in pages.paginate(
-                TableName=self.where.output("SightingsTable"),
-                KeyConditionExpression="device = :device",
-                ExpressionAttributeValues={":device": {"S": self.thing}},
-            )
-            for row in page["Items"]
-        ]
-
     def _clear_status(self) -> None:
         # An empty retained message takes the place of the one that is kept, and keeps nothing.
         self.where.client("iot-data").publish(
             topic=topic(self.thing, "status"), qos=1, retain=True, payload=b""
         )
+
+
+def sightings_of(where: Target, device: str) -> list[dict[str, Any]]:
+    """Give all rows of what *device* saw."""
+    pages = where.client("dynamodb").get_paginator("query")
+    return [
+        row
+        for page in pages.paginate(
+            TableName=where.output("SightingsTable"),
+            KeyConditionExpression="device = :device",
+            ExpressionAttributeValues={":device": {"S": device}},
+        )
+        for row in page["Items"]
+    ]
 
 
 def dead_letters(where: Target, *, of: str) -> int:

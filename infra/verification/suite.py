@@ -14,13 +14,14 @@ from infra.demo.rehearsal import KNOWN, STRANGER
 from infra.deploying import stack as stacks
 from infra.operating.watcher import Watcher
 from infra.target import Target
-from infra.verification import guards, main_job
+from infra.verification import film, guards, http, main_job
 from infra.verification.price import Price, estimate
 from infra.verification.props import Props
 from infra.verification.report import Run
 
 CHECKS = (
     *("enrol", "forget", "provision", "connect", "answers", "known", "stranger", "record"),
+    *("film", "http"),
     *("repeat", "foreign key", "malformed", "own topics", "own frames", "dead letter", "log"),
     *("metrics", "revoked", "removal"),
 )
@@ -33,7 +34,7 @@ Say = Callable[[str], None]
 def price_of(where: Target) -> Price:
     """Estimate what a run on this stack costs."""
     return estimate(
-        frames=main_job.frames_expected() + _OTHER_FRAMES,
+        frames=2 * main_job.frames_expected() + _OTHER_FRAMES,  # of the agent, and of the film
         deployed=stacks.parameters(where.account, where.stack),
     )
 
@@ -111,6 +112,7 @@ class _Suite:
 
             self._check("connect", connect, needs=["provision"])
             self._main_job()
+            self._other_ways()
             self._guards(operators)
 
     def _main_job(self) -> None:
@@ -131,6 +133,16 @@ class _Suite:
             ("record", lambda: main_job.judge_record(given(self._played), RECORD)),
         ):
             self._check(name, judge, needs=has_played)
+
+    def _other_ways(self) -> None:
+        props, name = self._props, self._name
+
+        def through_the_bucket() -> Finding:
+            self._say("the same clip goes through the video bucket …")
+            return film.answered(props, main_job.clip_of(props), name, self._say, sleep=self._sleep)
+
+        self._check("film", through_the_bucket, needs=["answers"])
+        self._check("http", lambda: http.answered(props, name), needs=["enrol"])
 
     def _guards(self, operators: list[Watcher]) -> None:
         where, props, say = self._where, self._props, self._say

@@ -33,14 +33,17 @@ def own(
 def belongings(target: Target) -> dict[str, list[Any]]:
     """All that a run makes, by listing."""
     iot, tables = target.client("iot"), target.client("dynamodb")
-    listed = target.client("s3").list_objects_v2(Bucket=target.output("MediaBucket"))
     found: dict[str, list[Any]] = {
         "things": [each["thingName"] for each in iot.list_things()["things"]],
         "certificates": iot.list_certificates()["certificates"],
-        "frames": [each["Key"] for each in listed.get("Contents", [])],
     }
-    for name in ("PeopleTable", "FacesTable", "SightingsTable"):
-        found[name] = tables.scan(TableName=target.output(name))["Items"]
+    for name in BUCKETS:
+        listed = target.client("s3").list_objects_v2(Bucket=target.output(name))
+        found[name] = [each["Key"] for each in listed.get("Contents", [])]
+    for name in TABLES:
+        rows = tables.scan(TableName=target.output(name))["Items"]
+        # How often a key was used in a minute: an hour later that is deleted by DynamoDB.
+        found[name] = [row for row in rows if "taken" not in row]
     queue = target.client("sqs").get_queue_attributes(
         QueueUrl=target.output("DeadLetterQueueUrl"),
         AttributeNames=["ApproximateNumberOfMessages"],
@@ -49,10 +52,11 @@ def belongings(target: Target) -> dict[str, list[Any]]:
     return found
 
 
+BUCKETS = ("MediaBucket", "InputBucket", "StageBucket", "OutputBucket")
+TABLES = ("PeopleTable", "FacesTable", "SightingsTable", "VideosTable", "KeysTable")
 NOTHING: dict[str, list[Any]] = {
-    name: []
-    for name in ("things", "certificates", "frames", "PeopleTable", "FacesTable", "SightingsTable")
-} | {"dead letters": []}
+    name: [] for name in ("things", "certificates", *BUCKETS, *TABLES, "dead letters")
+}
 
 
 def test_all_checks_pass_and_nothing_is_left(own: LocalStack, tmp_path: Path) -> None:
