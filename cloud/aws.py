@@ -20,13 +20,13 @@ from sightline.errors import ConfigError, MissingError, TransportError
 
 Client = Any  # boto3 makes its clients' methods while it runs; there is no type to name
 
-# A worker serves one frame at a time, so few connections; and an answer that takes longer than this
-# comes too late, so that a new try is worth more than the wait.
+# A worker has few threads, so few connections; and an answer that takes longer than this comes too
+# late, so that a new try is worth more than the wait.
 _CONFIG = Config(
     connect_timeout=2,
     read_timeout=5,
     retries={"mode": "standard", "total_max_attempts": 3},
-    max_pool_connections=4,
+    max_pool_connections=6,
 )
 
 _MISSING = frozenset({"NoSuchKey", "404", "NotFound"})

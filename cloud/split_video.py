@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 log = logging.getLogger(__name__)
 
 _FUNCTION = "AWS_LAMBDA_FUNCTION_NAME"  # Lambda sets it
-_THREADS = 4  # as many as a client has connections
+_THREADS = 4  # fewer than a client has connections
 
 
 class Context(Protocol):
