@@ -18,6 +18,10 @@ T = TypeVar("T")
 Json = Any  # what json.loads gives; narrowed here and nowhere else
 
 MAX_INTEGER = 2**53 - 1  # beyond it JavaScript, and with it every browser, loses digits
+# Levels within levels of JSON that we only pass on: a record has 16. Near Python's own limit it
+# would depend on who calls whether it can be read, and then whether it can be written.
+MAX_DEPTH = 64
+_MAX_WHERE = 200  # characters; names of megabytes would be copied for every field within them
 
 _RFC3339 = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(\.\d{1,9})?(Z|[+-]\d\d:\d\d)")
 
@@ -88,7 +92,7 @@ def _load(kind: Any, value: Json, where: str) -> object:
         if not isinstance(value, dict):
             raise _wrong(where, "an object", value)
         return {
-            _load_text(name, where): _load(args[1], item, f"{where}.{name}")
+            _load_text(name, where): _load(args[1], item, _inside(where, name))
             for name, item in value.items()
         }
     loader = _SCALARS[kind]
@@ -166,12 +170,17 @@ def _load_time(value: Json, where: str) -> datetime:
     return read_time(_load_text(value, where), where)
 
 
-def _load_json(value: Json, where: str) -> Json:
+def _load_json(value: Json, where: str, levels: int = MAX_DEPTH) -> Json:
     """Check JSON that we only pass on: a person's record."""
+    if isinstance(value, (dict, list)) and not levels:
+        raise MessageError(f"{where}: it is nested deeper than {MAX_DEPTH} levels")
     if isinstance(value, dict):
-        return {_load_text(k, where): _load_json(v, f"{where}.{k}") for k, v in value.items()}
+        return {
+            _load_text(name, where): _load_json(item, _inside(where, name), levels - 1)
+            for name, item in value.items()
+        }
     if isinstance(value, list):
-        return [_load_json(item, where) for item in value]
+        return [_load_json(item, where, levels - 1) for item in value]
     if isinstance(value, str):
         return _load_text(value, where)
     if isinstance(value, float):
@@ -189,8 +198,15 @@ _SCALARS: dict[Any, Callable[[Json, str], object]] = {
 }
 
 
+def _inside(where: str, name: str) -> str:
+    return f"{where}.{name}"[:_MAX_WHERE]
+
+
 def _wrong(where: str, expected: str, value: Json) -> MessageError:
-    shown = ascii(value)
+    try:
+        shown = ascii(value)
+    except RecursionError:
+        shown = "something nested too deeply"
     return MessageError(
         f"{where}: expected {expected}, got {shown if len(shown) <= 60 else shown[:57] + '...'}"
     )

@@ -11,7 +11,7 @@ from collections.abc import AsyncGenerator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import NoReturn, TypeVar
 
-from starlette.datastructures import UploadFile
+from starlette.datastructures import Headers, UploadFile
 from starlette.formparsers import MultiPartException, MultiPartParser
 from starlette.requests import Request
 
@@ -119,17 +119,10 @@ async def read_form(request: Request) -> Form:
         Problem: 400 or 413.
     """
     body = await read_bytes(request)
-    parser = _InMemory(
-        request.headers,
-        _once(body),
-        max_files=_MAX_FILES,
-        max_fields=_MAX_FIELDS,
-        max_part_size=_MAX_FIELD_BYTES,
-    )
     try:
-        form = await parser.parse()
-    except MultiPartException as err:
-        raise Problem(400, "not-a-form", f"the form cannot be read: {err.message}") from err
+        form = await _InMemory(request.headers, body).parse()
+    except (MultiPartException, ValueError) as err:  # the latter of some charsets, such as punycode
+        raise Problem(400, "not-a-form", f"the form cannot be read: {err}") from err
     fields: dict[str, str] = {}
     files: dict[str, list[FormFile]] = {}
     for name, value in form.multi_items():
@@ -189,13 +182,32 @@ def not_empty(data: bytes, what: str) -> bytes:
 
 
 class _InMemory(MultiPartParser):
-    """Keeps files in memory: they are no larger than a body, and a worker serves one at a time."""
+    """Keeps files in memory: they are no larger than a body, and a worker serves one at a time.
+
+    It takes whole forms only. The base gives whatever parts were complete, so that of a form that
+    was cut off in its last photo, the name alone would be left.
+    """
 
     spool_max_size = MAX_BINARY_BYTES + 1
+    _is_whole = False
 
+    def __init__(self, headers: Headers, body: bytes) -> None:
+        super().__init__(
+            headers,
+            self._once(body),
+            max_files=_MAX_FILES,
+            max_fields=_MAX_FIELDS,
+            max_part_size=_MAX_FIELD_BYTES,
+        )
 
-async def _once(body: bytes) -> AsyncGenerator[bytes, None]:
-    yield body
+    def on_end(self) -> None:
+        """Note the last boundary."""
+        self._is_whole = True
+
+    async def _once(self, body: bytes) -> AsyncGenerator[bytes, None]:
+        yield body
+        if not self._is_whole:  # raised from here, it makes the base close the files it has opened
+            raise MultiPartException("it is cut off: its last boundary is missing")
 
 
 def _refuse_size(size: str, most: int) -> NoReturn:

@@ -127,6 +127,12 @@ async def _read(request: Request) -> tuple[str, bytes]:
         files = form.files.get("file", ())
         if not files:
             raise Problem(400, "no-image", "there is no file in the form's field 'file'")
+        if len(files) > 1:
+            raise Problem(
+                400,
+                "bad-field",
+                f"the form's field 'file' holds {len(files)} files; send one picture a request",
+            )
         said = tidy_file_name(files[0].name) if name is None else check_file_name(name)
         return said, not_empty(files[0].data, "file")
     return "", not_empty(await bodies.read_bytes(request), "the body")

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Protocol
 from starlette.requests import Request
 
 from cloud.http import bodies
+from cloud.http.file_names import tidy_file_name
 from cloud.http.problems import Problem, as_bad_request
 from sightline.errors import ImageError, MissingError
 from sightline.keys import FRAMES, MAX_KEY_BYTES
@@ -58,7 +59,8 @@ class NewPerson:
         from cloud.enrolment import Photo
 
         for number, file in enumerate(self.files, start=1):
-            yield Photo(name=file.name or f"photo {number}", data=file.data)
+            name = tidy_file_name(file.name) if file.name else f"photo {number}"
+            yield Photo(name=name, data=file.data)
         for key in self.keys:
             yield Photo(name=key, data=_fetch(store(), key))
 
@@ -99,6 +101,10 @@ def check_said(*, name: str | None, record: Mapping[str, Json] | None, consent: 
 
 
 def _of_json(body: Mapping[str, Json]) -> NewPerson:
+    if "photos" in body:  # to ignore it, as any unknown member, would enrol somebody without a face
+        raise Problem(
+            400, "bad-field", "photos: send them in a form, or give the keys of stored ones in keys"
+        )
     keys = bodies.value_of(tuple[str, ...], body, "keys") or ()
     return NewPerson(
         name=_named(bodies.text_of(body, "name")),
@@ -111,6 +117,10 @@ def _of_json(body: Mapping[str, Json]) -> NewPerson:
 
 def _of_form(form: bodies.Form) -> NewPerson:
     form.must_have_files_in("photos")
+    if "keys" in form.fields:
+        raise Problem(
+            400, "bad-field", "keys: a form has photos; give the keys of stored ones in JSON"
+        )
     force = form.fields.get("force", "false")
     if force not in ("true", "false"):
         raise Problem(400, "bad-field", "force: give true or false")
@@ -135,7 +145,9 @@ def _record(text: str | None) -> Mapping[str, Json] | None:
     try:
         value = json.loads(text)
     except (ValueError, RecursionError) as err:
-        raise Problem(400, "bad-field", f"record: it is not JSON: {err}") from err
+        deep = isinstance(err, RecursionError)
+        text = "it is nested too deeply" if deep else f"it is not JSON: {err}"
+        raise Problem(400, "bad-field", f"record: {text}") from err
     return bodies.value_of(dict[str, Json], {"record": value}, "record")
 
 

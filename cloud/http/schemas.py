@@ -3,6 +3,7 @@
 from typing import get_args
 
 from cloud.http import file_names, new_person, problems
+from cloud.videos.sampling import LONGEST_US, SHORTEST_US
 from cloud.videos.video import State
 from sightline.messages import Decision, RejectedReason
 from sightline.wire import Json
@@ -36,10 +37,36 @@ _CURSOR: Json = {
     "description": "Give it back as ?cursor= for what follows; null: that was all.",
 }
 
+_JOB: Json = {
+    "type": "string",
+    "format": "uri-reference",
+    "description": "Ask there how far it is.",
+}
+
 FILE_NAME: Json = {
     "type": "string",
     "pattern": file_names.PUBLISHED_PATTERN,
-    "description": "A file's own name, without folders; kept exactly.",
+    "description": "A file's own name, without folders; kept exactly. In UTF-8 it has at most"
+    f" {file_names.MAX_FILE_NAME_BYTES} bytes.",
+}
+VIDEO_NAME: Json = {
+    "type": "string",
+    "pattern": file_names.PUBLISHED_VIDEO_PATTERN,
+    "description": f"{FILE_NAME['description']} Nor is it . or .. without its ending.",
+}
+# `cloud.videos.sampling` reads it in capitals too; patterns of JSON Schema have no flag for that.
+_FIRST, _ALL, _EVERY, _SCENES = (
+    "".join(f"[{letter.upper()}{letter}]" for letter in word)
+    for word in ("first", "all", "every", "scenes")
+)
+_DECIMAL = r"([0-9]{1,6}(\.[0-9]{1,6})?|\.[0-9]{1,6})"
+SAMPLING: Json = {
+    "type": "string",
+    "format": "sampling",
+    "pattern": rf"^\s*({_FIRST}|{_ALL}|{_SCENES}|(({_EVERY}|{_SCENES}):)?{_DECIMAL})\s*$",
+    "description": "Which frames are looked at: `first`, `every:0.5` (seconds, or `0.5` alone;"
+    f" {SHORTEST_US / 1e6:g} to {LONGEST_US / 1e6:g}), `all`, `scenes` or `scenes:0.3` (a change"
+    " over 0 and up to 1); else as the stack is set.",
 }
 FILE: Json = {"type": "string", "format": "binary"}
 IMAGE: Json = {**FILE, "minLength": 1}
@@ -140,13 +167,8 @@ SCHEMAS: dict[str, Json] = {
     "FrameInForm": _object({"file": IMAGE, "fileName": FILE_NAME}, optional=("fileName",)),
     "NewVideo": _object(
         {
-            "fileName": FILE_NAME,
-            "sampling": {
-                "type": "string",
-                "pattern": r"^(first|all|scenes|(every:)?0\.[1-9][0-9]{0,2}|scenes:0\.[1-9])$",
-                "description": "Which frames are looked at: `first`, `every:0.5` (seconds), `all`"
-                " or `scenes`; else as the stack is set.",
-            },
+            "fileName": VIDEO_NAME,
+            "sampling": SAMPLING,
         },
         optional=("sampling",),
     ),
@@ -163,15 +185,15 @@ SCHEMAS: dict[str, Json] = {
                 },
                 description="Send the file's bytes there, with these very headers.",
             ),
-            "job": {"type": "string", "description": "Ask there how far it is."},
+            "job": _JOB,
         }
     ),
     "Video": _object(
         {
             "name": _TEXT,
             "key": _TEXT,
-            "job": _TEXT,
-            "device": _TEXT,
+            "job": _JOB,
+            "device": {"type": "string", "description": "`video-`, and its report's `job`."},
             "state": {"enum": list(get_args(State))},
             "stills": _COUNT,
             "stills_done": _COUNT,

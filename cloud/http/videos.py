@@ -15,7 +15,7 @@ from starlette.responses import JSONResponse, Response
 
 from cloud.http import bodies
 from cloud.http.authentication import Caller
-from cloud.http.file_names import check_file_name
+from cloud.http.file_names import check_video_name
 from cloud.http.problems import Problem, as_bad_request
 from cloud.videos.naming import name_of
 from cloud.videos.sampling import Sampling
@@ -65,14 +65,14 @@ class Videos:
         file_name, sampling = bodies.text_of(body, "fileName"), bodies.text_of(body, "sampling")
         if file_name is None:
             raise Problem(400, "bad-field", "fileName is missing: what is the video called?")
-        key = f"{FOLDER}/{uuid4()}/{check_file_name(file_name)}"
+        key = f"{FOLDER}/{uuid4()}/{check_video_name(file_name)}"
         headers = {}
         if sampling is not None:
             with as_bad_request("bad-field"):
                 headers[SAMPLING_HEADER] = str(Sampling.parse(sampling))
         url = self._store().upload_url(key, headers=headers, good_for=URL_GOOD_FOR)
         name = name_of(key)
-        job = f"/v1/videos/{quote(name)}"
+        job = _job_of(name)
         answer = {
             "name": name,
             "key": key,
@@ -102,7 +102,7 @@ class Videos:
         return {
             "name": video.name,
             "key": video.key,
-            "job": video.job,
+            "job": _job_of(video.name),
             "device": video.device,
             "state": video.state,
             "stills": video.stills,
@@ -124,6 +124,11 @@ class Videos:
             ending: store.output_url(f"{video.name}.{ending}", good_for=URL_GOOD_FOR)
             for ending in endings
         }
+
+
+def _job_of(name: str) -> str:
+    """Write where a video can be asked after."""
+    return f"/v1/videos/{quote(name)}"
 
 
 def _can_be(name: str) -> bool:

@@ -9,6 +9,7 @@ import logging
 import queue
 import threading
 from collections.abc import Mapping
+from http import HTTPStatus
 from pathlib import Path
 from typing import Any, Protocol
 from urllib.parse import urlsplit
@@ -107,6 +108,7 @@ class _Problem(Exception):  # noqa: N818 - RFC 9457's word
 class _Handler(LoopbackHandler):
     server: HttpApi
     timeout = 60  # of a peer that has stopped writing, or keeps an idle connection
+    default_request_version = "HTTP/1.0"  # 0.9, the base's, has answers without a status
 
     def version_string(self) -> str:
         """The server's name in its answers."""
@@ -117,6 +119,13 @@ class _Handler(LoopbackHandler):
         go_on = super().handle_expect_100()
         self.wfile.flush()
         return go_on
+
+    def send_error(self, code: int, message: str | None = None, explain: str | None = None) -> None:
+        """Say as a problem what the base refuses by itself, such as a method it does not know."""
+        self.close_connection = True  # what follows on it may be the rest of what was refused
+        status = HTTPStatus(code)
+        said = [part[:200] for part in (message or status.description, explain) if part]
+        self._send(_Problem(status, status.phrase, ": ".join(said) or status.phrase).response)
 
     def serve(self) -> None:
         """Answer one request, whatever its method."""
@@ -177,7 +186,11 @@ class _Handler(LoopbackHandler):
 
     def _answer(self, request: Request) -> Response:
         server = self.server
-        told = event(request, account=server.account, api=API_ID, authorizer=server.authorizer)
+        try:
+            told = event(request, account=server.account, api=API_ID, authorizer=server.authorizer)
+        except ValueError as err:
+            text = f"the request's address cannot be read: {err}"
+            raise _Problem(400, "Bad Request", text) from err
         payload = json.dumps(told).encode()
         if len(payload) > MAX_SYNC_BYTES:
             text = (

@@ -7,6 +7,7 @@ import pytest
 
 from cloud.http.bodies import MAX_BINARY_BYTES
 from cloud.http.file_names import as_metadata, check_file_name, tidy_file_name
+from cloud.http.media import FILE_NAME
 from cloud.http.problems import Problem
 from sightline.messages import FrameRecognized, decode, encode
 from tests.cloud.fakes import GREEN, RED, picture
@@ -134,6 +135,16 @@ def test_an_empty_body_and_an_empty_file_hold_no_image(client: Client) -> None:
         assert (answer.status, answer.problem) == (400, "no-image")
 
 
+def test_of_two_files_in_a_form_none_is_left_out_in_silence(client: Client, world: World) -> None:
+    headers, body = form({}, [("file", "a.png", ADA), ("file", "b.png", picture(GREEN))])
+
+    answer = client.ask("POST", "/v1/frames", headers=headers, body=body)
+
+    assert (answer.status, answer.problem) == (400, "bad-field")
+    assert "2 files" in answer.json["detail"]
+    assert world.media.kept == {}
+
+
 def test_a_form_without_file_or_that_is_none_is_told_so(client: Client) -> None:
     headers, body = form({"fileName": "x"}, [])
     assert client.ask("POST", "/v1/frames", headers=headers, body=body).problem == "no-image"
@@ -189,6 +200,7 @@ def test_bytes_that_are_no_image_are_rejected_with_the_word_that_mqtt_has(client
         ".",
         "",
         "x" * 201,
+        "\U0001f600" * 166,
         "is it?.jpg",
         "half \ud800",
         "\uffff",
@@ -205,11 +217,42 @@ def test_a_file_name_with_tricks_is_refused(client: Client, name: str) -> None:
 
 
 @pytest.mark.parametrize(
-    "name", ["a.b.mp4", "ä b.mov", "李小龍.jpg", "=HYPERLINK(1).mp4", "...", "%41.mp4", "👩‍🚀.png"]
+    "name",
+    [
+        "a.b.mp4",
+        "ä b.mov",
+        "李小龍.jpg",
+        "=HYPERLINK(1).mp4",
+        "...",
+        "%41.mp4",
+        "👩‍🚀.png",
+        "李" * 200,
+        "\U0001f600" * 165,
+    ],
 )
 def test_any_other_name_is_kept_exactly(name: str) -> None:
     assert check_file_name(name) == name
     assert as_metadata(name).isascii()
+
+
+@pytest.mark.parametrize("letter", ["a", '"', "ä", "李", "\U0001f600"])
+def test_the_longest_name_fits_into_the_metadata_of_s3(client: Client, letter: str) -> None:
+    taken = []
+    for length in range(150, 203):
+        sent = {"imgStr": b64encode(ADA).decode(), "imgName": letter * length}
+        answer = client.ask("POST", "/v1/frames", json=sent)
+        if answer.status == 200:
+            taken.append(letter * length)
+        else:
+            assert (answer.status, answer.problem) == (400, "bad-file-name")
+            assert "at most" in answer.json["detail"]
+
+    assert len("x-amz-meta-" + FILE_NAME + as_metadata(taken[-1])) <= 2048
+
+
+def test_what_a_browser_calls_a_file_is_cut_to_what_s3_can_keep() -> None:
+    assert tidy_file_name("\U0001f600" * 200) == "\U0001f600" * 165
+    assert tidy_file_name("ab" + "\U0001f600" * 200) == "ab" + "\U0001f600" * 164
 
 
 def test_no_picture_and_no_key_is_logged(world: World, caplog: pytest.LogCaptureFixture) -> None:

@@ -8,7 +8,7 @@ import pytest
 from cloud.http.new_person import MAX_PHOTOS
 from cloud.register import Change
 from tests.cloud.fakes import BLUE, GREEN, GREY, RED, a_person, picture
-from tests.cloud.http.world import Answer, Client, World, form
+from tests.cloud.http.world import JSON, Answer, Client, World, form
 
 
 def enrol(client: Client, fields: dict[str, str], *photos: bytes, name: str = "photos") -> Answer:
@@ -159,6 +159,7 @@ def test_a_face_like_anothers_is_taken_by_force(client: Client) -> None:
         {"name": "X", "force": "true"},
         {"name": "X", "keys": "photos/x.jpg"},
         {"name": "X", "keys": [1]},
+        {"name": "X", "photos": ["photos/x.jpg"]},
         {"name": "X", "keys": ["photos/x.jpg"] * (MAX_PHOTOS + 1)},
     ],
 )
@@ -171,7 +172,35 @@ def test_what_cannot_be_kept_of_somebody_is_a_bad_field(
     assert set(world.register.people()) == {"ada-lovelace"}
 
 
-@pytest.mark.parametrize("fields", [{}, {"name": "X", "record": "{"}, {"name": "X", "force": "1"}])
+@pytest.mark.parametrize("levels", [17, 64, 65, 600, 20_000])
+@pytest.mark.parametrize("way", ["PATCH", "POST", "form"])
+def test_a_record_that_is_nested_too_deeply_is_refused_however_deep_it_is(
+    client: Client, world: World, way: str, levels: int
+) -> None:
+    record = '{"a": ' + "[" * levels + "]" * levels + "}"
+    if way == "form":
+        answer = enrol(client, {"name": "X", "record": record})
+    else:
+        path = "/v1/people/ada-lovelace" if way == "PATCH" else "/v1/people"
+        body = f'{{"name": "X", "record": {record}}}'.encode()
+        answer = client.ask(way, path, headers=JSON, body=body)
+
+    assert answer.status == 400, answer
+    assert answer.problem in ("bad-field", "not-json")
+    assert "nested" in answer.json["detail"]
+    assert set(world.register.people()) == {"ada-lovelace"}
+    assert world.register.people()["ada-lovelace"].revision == 1
+
+
+@pytest.mark.parametrize(
+    "fields",
+    [
+        {},
+        {"name": "X", "record": "{"},
+        {"name": "X", "force": "1"},
+        {"name": "X", "keys": '["photos/x.jpg"]'},
+    ],
+)
 def test_a_form_that_says_what_cannot_be_is_a_bad_field(
     client: Client, fields: dict[str, str]
 ) -> None:

@@ -1,13 +1,18 @@
 """Where to upload a video, and how far it is."""
 
+import posixpath
+import re
 from datetime import timedelta
 from urllib.parse import quote
 
 import pytest
 
+from cloud.http import file_names
 from cloud.videos.naming import name_of
 from tests.cloud.fakes import NOON
 from tests.cloud.http.world import Client, World, a_video
+
+FOLDED = ("..mp4", "...mp4")  # whose jobs would end in /. and /..
 
 
 def test_an_upload_gets_a_place_of_its_own_and_a_job_to_ask_after(client: Client) -> None:
@@ -40,6 +45,8 @@ def test_the_sampling_is_sent_with_the_upload_as_its_metadata(client: Client) ->
         ({"fileName": "../../a.mp4"}, "bad-file-name"),
         ({"fileName": "/a.mp4"}, "bad-file-name"),
         ({"fileName": "a\0.mp4"}, "bad-file-name"),
+        ({"fileName": "..mp4"}, "bad-file-name"),
+        ({"fileName": "...mp4"}, "bad-file-name"),
         ({"fileName": "a.mp4", "sampling": "sometimes"}, "bad-field"),
         ({"fileName": "a.mp4", "sampling": "first\r\nx-amz-acl: public-read"}, "bad-field"),
     ],
@@ -50,6 +57,33 @@ def test_what_cannot_be_uploaded_is_told_why(
     answer = client.ask("POST", "/v1/videos", json=sent)
 
     assert (answer.status, answer.problem) == (400, problem)
+
+
+@pytest.mark.parametrize("file_name", ["....mp4", "..a.mp4", ".mp4", "...", ". .mp4", "x..mp4"])
+def test_other_dots_are_kept_and_clients_fold_no_job_away(client: Client, file_name: str) -> None:
+    answer = client.ask("POST", "/v1/videos", json={"fileName": file_name})
+
+    assert answer.status == 201
+    job = answer.json["job"]
+    assert posixpath.normpath(job) == job
+
+
+@pytest.mark.parametrize("file_name", [*FOLDED, "....mp4", "..a.mp4", ".mp4", "...", "a.mp4"])
+def test_the_published_pattern_refuses_the_same_names(client: Client, file_name: str) -> None:
+    answer = client.ask("POST", "/v1/videos", json={"fileName": file_name})
+
+    allowed = re.search(file_names.PUBLISHED_VIDEO_PATTERN, file_name) is not None
+    assert (answer.status == 201) == allowed == (file_name not in FOLDED)
+
+
+def test_the_job_is_the_same_path_whoever_says_it(client: Client, world: World) -> None:
+    made = client.ask("POST", "/v1/videos", json={"fileName": "a b.ä.mp4"}).json
+    world.ledger.write(a_video(made["key"]), expected=None)
+
+    found = client.ask("GET", made["job"])
+
+    assert found.status == 200
+    assert found.json["job"] == made["job"]
 
 
 def test_how_far_a_video_is_is_asked_by_its_name_with_slashes_or_without(client: Client) -> None:

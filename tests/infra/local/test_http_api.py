@@ -166,6 +166,49 @@ def test_a_length_that_is_none_is_refused(api: HttpApi) -> None:
         assert raw.recv(64).startswith(b"HTTP/1.1 400")
 
 
+def raw(api: HttpApi, request: bytes) -> tuple[str, dict[str, str], bytes]:
+    """Send what no client would; give the status line, the headers and the body."""
+    host, _, port = api.address.partition(":")
+    with socket.create_connection((host, int(port)), timeout=10) as peer:
+        peer.sendall(request)
+        with peer.makefile("rb") as stream:  # to its end: the connection must be closed
+            head, _, body = stream.read().partition(b"\r\n\r\n")
+    first, *lines = head.decode().split("\r\n")
+    return first, dict(line.split(": ", 1) for line in lines), body
+
+
+_HOST = b"Host: localhost\r\nConnection: close\r\n\r\n"
+
+
+@pytest.mark.parametrize(
+    ("request_", "status", "said"),
+    [
+        (b"TRACE /v1/people HTTP/1.1\r\n" + _HOST, 501, "TRACE"),
+        (b"get /v1/people HTTP/1.1\r\n" + _HOST, 501, "get"),
+        (b"GET /" + b"a" * 65_532, 414, "too long"),
+        (b"GET / HTTP/1.1\r\n" + b"X: y\r\n" * 101, 431, "more than 100 headers"),
+        (b"GET / HTTP/1.1\r\nX: " + b"y" * 65_534, 431, "more than 65536 bytes"),
+        (b"GET / HTTP/9.9\r\n", 505, "9.9"),
+        (b"garbage\r\n", 400, "garbage"),
+        (b"GET / / /\xff\r\n", 400, "version"),
+        (b"GET http://[/ HTTP/1.1\r\n" + _HOST, 400, "address"),
+    ],
+)
+def test_what_is_no_request_is_refused_as_a_problem(
+    api: HttpApi, function: Function, request_: bytes, status: int, said: str
+) -> None:
+    first, headers, body = raw(api, request_)
+
+    assert first.startswith(f"HTTP/1.1 {status} ")
+    assert headers["Content-Type"] == "application/problem+json"
+    assert headers["Connection"] == "close"
+    problem = json.loads(body)
+    assert problem.keys() == {"type", "title", "status", "detail"}
+    assert problem["status"] == status
+    assert said in problem["detail"]
+    assert function.events == []
+
+
 def test_the_body_is_asked_for_at_once(api: HttpApi) -> None:
     host, _, port = api.address.partition(":")
     head = (
