@@ -7,6 +7,9 @@ from itertools import count
 
 _MAX_STEM = 56  # leaves room in an id of 64 for a number behind it
 
+_JOINERS = "\N{ZERO WIDTH NON-JOINER}\N{ZERO WIDTH JOINER}"
+_DROPPED = f"'’{_JOINERS}"
+
 # Letters that Unicode does not take apart into a Latin one and an accent.
 _LATIN = str.maketrans(
     {"æ": "ae", "œ": "oe", "ø": "o", "ł": "l", "đ": "d", "ð": "d", "þ": "th", "ı": "i"}
@@ -19,7 +22,7 @@ def tidy(name: str) -> str:
 
 
 def likeness(name: str) -> str:
-    """Write *name* so that two spellings of it are equal: no case, accents or punctuation.
+    """Write *name* so that two spellings of it are equal: no case, accents, joiners, punctuation.
 
     Letters of any script are kept.
     """
@@ -27,9 +30,21 @@ def likeness(name: str) -> str:
     folded = unicodedata.normalize("NFKD", unicodedata.normalize("NFKD", name).casefold())
     folded = folded.translate(_LATIN)
     letters = "".join(
-        character for character in folded if character not in "'’" and not _is_mark(character)
+        character for character in folded if character not in _DROPPED and not _is_mark(character)
     )
     return re.sub(r"[\W_]+", "-", letters).strip("-")
+
+
+def is_line(name: str) -> bool:
+    """Tell whether all of *name* can be seen, or stands where a letter's form depends on it.
+
+    Persian and Hindi are written with joiners between letters; anywhere else they would hide that
+    two names are not equal.
+    """
+    return all(
+        character.isprintable() or (character in _JOINERS and _is_between_letters(name, place))
+        for place, character in enumerate(name)
+    )
 
 
 def slug(name: str) -> str:
@@ -50,3 +65,11 @@ def free_ids(name: str) -> Iterator[str]:
 
 def _is_mark(character: str) -> bool:
     return unicodedata.category(character) == "Mn"
+
+
+def _is_between_letters(name: str, place: int) -> bool:
+    """Tell whether letters or marks of a script other than plain Latin are on both sides."""
+    before, after = name[max(place - 1, 0) : place], name[place + 1 : place + 2]
+    return all(
+        not side.isascii() and unicodedata.category(side)[0] in "LM" for side in (before, after)
+    )

@@ -14,6 +14,7 @@ from typing import Protocol
 import numpy as np
 from numpy.typing import NDArray
 
+from cloud.names import is_line
 from sightline.errors import ConfigError
 from sightline.wire import Json
 
@@ -137,7 +138,7 @@ def check_name(name: str) -> str:
     Raises:
         ConfigError: It cannot.
     """
-    if not 1 <= len(name) <= MAX_NAME or not name.isprintable() or name != name.strip():
+    if not 1 <= len(name) <= MAX_NAME or not is_line(name) or name != name.strip():
         raise ConfigError(f"{name[:60]!r} is no name: give 1 to {MAX_NAME} printable characters")
     return name
 

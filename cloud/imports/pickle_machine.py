@@ -21,7 +21,10 @@ from sightline.errors import ConfigError
 
 Constructor = Callable[[tuple[object, ...]], object]
 
-_MAX_INTEGER_BITS = 512  # dictionaries hash their keys, and integers do not keep their hash
+_MAX_INTEGER_BITS = 512
+# In a dict, and in the memo. A number's hash is its remainder by 2**61 - 1, so that of larger ones
+# and of fractions many have one hash, and each is compared with all before it.
+_MAX_KEY = 2**32
 _MARK = object()
 
 _NUMBERS = ("INT", "BININT", "BININT1", "BININT2", "LONG", "LONG1", "LONG4", "FLOAT", "BINFLOAT")
@@ -260,8 +263,8 @@ def _checked(value: object) -> object:
 
 
 def _index(argument: object) -> int:
-    if not isinstance(argument, int):
-        raise DamagedError("a reference in it is no number")
+    if not isinstance(argument, int) or abs(argument) >= _MAX_KEY:
+        raise DamagedError("a reference in it is no number, or too large")
     return argument
 
 
@@ -269,10 +272,19 @@ def _pairs(items: list[object]) -> dict[object, object]:
     if len(items) % 2:
         raise DamagedError("a dict in it has a key without a value")
     keys = items[::2]
-    # Nothing else, for to hash a tuple in a tuple in a tuple … ends Python's stack.
-    if not all(key is None or isinstance(key, (str, int, float, bytes)) for key in keys):
-        raise ConfigError("it is refused: a dict in it has a key that is neither text nor number")
+    for key in keys:
+        _check_key(key)
     return dict(zip(keys, items[1::2], strict=True))
+
+
+def _check_key(key: object) -> None:
+    # Nothing else, for to hash a tuple in a tuple in a tuple … ends Python's stack.
+    if key is not None and not isinstance(key, (str, int, float, bytes)):
+        raise ConfigError("it is refused: a dict in it has a key that is neither text nor number")
+    if isinstance(key, (int, float)) and not (abs(key) < _MAX_KEY and float(key).is_integer()):
+        raise ConfigError(
+            "it is refused: a dict in it has a key that is no whole number of 32 bits"
+        )
 
 
 def _shown(text: str) -> str:

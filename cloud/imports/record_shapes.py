@@ -17,7 +17,7 @@ NAME_FIELDS = ("name", "fullname", "studentname")  # folded, the best first
 ID_FIELDS = ("id", "personid", "studentid")
 _DELIMITERS = ",;\t"
 _TYPES = frozenset(("S", "N", "BOOL", "NULL", "M", "L", "SS", "NS"))  # of DynamoDB's attributes
-_MAX_NUMBER = 40  # characters; DynamoDB's have 38 digits
+_MAX_NUMBER = 40  # characters of a whole one; DynamoDB's have 38 digits
 
 
 def fold(field: str) -> str:
@@ -175,7 +175,10 @@ def _plain(value: Json) -> Json:
 
 
 def _number(text: str) -> Json:
+    is_whole = re.fullmatch(r"-?\d+", text)
+    if is_whole and len(text) > _MAX_NUMBER:
+        raise ConfigError(f"{text[:_MAX_NUMBER]}… has more digits than DynamoDB's N can have")
     try:
-        return int(text[:_MAX_NUMBER]) if re.fullmatch(r"-?\d+", text) else float(text)
+        return int(text) if is_whole else float(text)
     except ValueError as err:
         raise ConfigError(f"{text[:_MAX_NUMBER]!r} is no number, as DynamoDB's N is one") from err

@@ -75,7 +75,9 @@ class _Tensor(ArrayValue):
         last = self._first + sum((side - 1) * step for side, step in steps)
         if last >= len(numbers):
             raise ConfigError("a tensor in it reaches beyond its storage")
-        strides = tuple(step * numbers.itemsize for step in self._stride)
+        # A side of 1 is never stepped along, and torch does not care what its step is.
+        steps = zip(self._size, self._stride, strict=True)
+        strides = tuple(step * numbers.itemsize if side > 1 else 0 for side, step in steps)
         return np.lib.stride_tricks.as_strided(
             numbers[self._first :], self._size, strides, writeable=False
         )

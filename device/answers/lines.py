@@ -10,6 +10,7 @@ from sightline.messages import Face, FrameRecognized, FrameRejected
 
 GREEN, YELLOW, RED, GREY, PLAIN = "\033[32m", "\033[33m", "\033[31m", "\033[90m", "\033[0m"
 
+_JOINERS = "\N{ZERO WIDTH NON-JOINER}\N{ZERO WIDTH JOINER}"  # in names of some scripts
 _COLOURS = {"known": GREEN, "unknown": YELLOW, "unsure": YELLOW}
 _WORDS = {
     "unknown": "nobody enrolled",
@@ -108,7 +109,8 @@ def rounded(stages_ms: Mapping[str, float]) -> dict[str, float]:
 def printable(text: str) -> str:
     """Take out what would steer a terminal: names and records come from outside."""
     return "".join(
-        letter if letter.isprintable() else "\N{REPLACEMENT CHARACTER}" for letter in text
+        letter if letter.isprintable() or letter in _JOINERS else "\N{REPLACEMENT CHARACTER}"
+        for letter in text
     )
 
 

@@ -203,6 +203,7 @@ def test_field_names_are_known_however_they_are_spelled() -> None:
         (json.dumps({"Items": TYPED, "LastEvaluatedKey": {"id": {"N": "2"}}}), "one page"),
         (json.dumps([{"name": {"S": 7}}]), "not as DynamoDB writes"),
         (json.dumps([{"name": {"S": "Ada"}, "n": {"N": "seven"}}]), "'seven' is no number"),
+        (json.dumps([{"name": {"S": "Ada"}, "n": {"N": "7" * 41}}]), "more digits than DynamoDB"),
         (json.dumps({"a": PLAIN, "b": PLAIN}), "'a' is not a JSON object"),
         (json.dumps({"students": []}), "'students' is not a JSON object"),
         (

@@ -158,6 +158,25 @@ BY_HAND: dict[str, tuple[bytes, str]] = {
     "an odd dict": (b"\x80\x02(K\x01d.", "without a value"),
     "a key that is a list": (b"\x80\x02}]K\x01s.", "neither text nor number"),
     "a key that is a tuple": (b"\x80\x02})K\x01s.", "neither text nor number"),
+    "a key of 33 bits": (
+        b"\x80\x02}\x8a\x05\x00\x00\x00\x00\x01K\x01s.",
+        "whole number of 32 bits",
+    ),
+    "a key far below zero": (
+        b"\x80\x02}\x8a\x05\x00\x00\x00\x00\xffK\x01s.",
+        "whole number of 32 bits",
+    ),
+    "a key that is a fraction": (
+        b"\x80\x02}G" + struct.pack(">d", 2.0**-61) + b"K\x01s.",
+        "whole number of 32 bits",
+    ),
+    "a key without end": (
+        b"\x80\x02}G" + struct.pack(">d", float("inf")) + b"K\x01s.",
+        "whole number of 32 bits",
+    ),
+    "large keys at once": (pickle.dumps({2**61 - 1: 1, 2**62 - 2: 2}), "whole number of 32 bits"),
+    "a memo of 33 bits": (b"]p4294967296\n.", "too large"),
+    "a reference of 33 bits": (b"]g4294967296\n.", "too large"),
     "nothing": (b"\x80\x02.", "a value is missing"),
     "a mark alone": (b"\x80\x02(.", "a value is missing"),
     "a mark within": (b"\x80\x02(K\x01(a.", "a value is missing"),

@@ -102,6 +102,13 @@ def test_a_tensor_that_was_on_a_graphics_card_is_read() -> None:
     np.testing.assert_allclose(read.vectors, expected()[:1], atol=1e-7, rtol=0)
 
 
+@pytest.mark.parametrize("step", [0, 3, 2**61, 2**62 - 1])
+def test_the_step_of_a_side_of_one_is_of_no_matter(step: int) -> None:
+    read = read_named_vectors(with_pickle([[tensor(stride=(step, 1))], ["Ada"]]))
+
+    np.testing.assert_allclose(read.vectors, expected()[:1], atol=1e-7, rtol=0)
+
+
 def test_a_parameter_of_a_network_is_a_tensor() -> None:
     row = Made(tensor(), True, {}, name="torch._utils._rebuild_parameter")
 
@@ -121,6 +128,7 @@ WRONG = {
     "a storage that is called": (Made(7, name="torch.FloatStorage"), "as torch writes one"),
     "beyond its storage": (tensor(first=1), "beyond its storage"),
     "a stride beyond": (tensor(stride=(512, 2)), "beyond its storage"),
+    "a stride of exabytes": (tensor(size=(1, 2, 256), stride=(0, 2**61, 1)), "beyond its storage"),
     "before its storage": (tensor(first=-1), "as torch writes one"),
     "a negative stride": (tensor(stride=(512, -1)), "no whole number"),
     "of terabytes": (tensor(size=(2**40, 512), stride=(0, 0)), "claims over"),
