@@ -13,6 +13,7 @@ from sightline.topics import Channel
 
 PROJECT = Path(__file__).parents[1]
 README = (PROJECT / "README.md").read_text(encoding="utf-8")
+PARENTS = (PROJECT / "docs" / "parents.md").read_text(encoding="utf-8")
 PAGES = "\n".join(page.read_text(encoding="utf-8") for page in sorted(PROJECT.glob("docs/*.md")))
 OUTSIDE = {"test"}  # what `run` does itself
 
@@ -21,9 +22,15 @@ def fences(language: str, text: str = README) -> list[str]:
     return re.findall(rf"```{language}\n(.*?)```", text, re.DOTALL)
 
 
+def in_tables(text: str) -> list[str]:
+    """All `./run …` between backticks in rows of tables."""
+    rows = [line for line in text.splitlines() if line.startswith("|")]
+    return [command for row in rows for command in re.findall(r"`(\./run [^`]+)`", row)]
+
+
 def commands() -> Iterator[list[str]]:
     lines = "\n".join(fences("sh", README + PAGES)).replace("\\\n", " ")
-    for line in lines.splitlines():
+    for line in (*lines.splitlines(), *in_tables(PARENTS)):
         words = shlex.split(line, comments=True)
         if words[:1] == ["./run"]:
             yield words[1:]
@@ -41,6 +48,11 @@ def test_each_command_of_the_pages_is_one(words: list[str]) -> None:
         assert name is not None
         context = command.make_context(name, left, parent=context)
     assert not context.args or context.allow_extra_args
+
+
+def test_the_commands_in_the_tables_for_its_parents_are_looked_at_too() -> None:
+    assert ["video", "test_00.mp4", "--sampling", "first"] in commands()
+    assert ["load", "frames", "--devices", "20", "--fps", "2"] in commands()
 
 
 def test_the_payloads_in_the_readme_are_messages() -> None:

@@ -169,7 +169,7 @@ def test_a_video_uploaded_again_is_done_again(
 
 
 def test_an_upload_may_say_how_it_is_sampled(
-    client: PlainClient, grace_film: Path, name: str
+    client: PlainClient, stack: LocalStack, grace_film: Path, name: str, tmp_path: Path
 ) -> None:
     data = grace_film.read_bytes()
     client.upload(f"{name}-1.mp4", data, Metadata={"sightline-sampling": "every:1"})
@@ -179,6 +179,14 @@ def test_an_upload_may_say_how_it_is_sampled(
     assert len(client.keys(client.stage, f"{name}-1/")) == 3
     assert len(client.keys(client.stage, f"{name}-f/")) == 1
     assert client.report(f"{name}-1")["settings"]["sampling"] == "every:1"
+
+    film = tmp_path / f"{name}-c.mp4"
+    film.write_bytes(data)
+    words = ("video", film, "--sampling", "first", "--out", tmp_path / "out")
+    done = run_command(stack.settings.state, *words)
+    assert done.status == 0, done.err
+    assert (tmp_path / "out" / f"{name}-c.txt").read_text() == "Grace Hopper\n"
+    assert len(client.keys(client.stage, f"{name}-c/")) == 1
 
 
 def test_many_at_once_are_all_answered(client: PlainClient, short_film: Path, name: str) -> None:

@@ -77,7 +77,9 @@ def test_a_recorded_cameras_segments_lie_in_the_bucket_whole_and_frames_refer_to
 ) -> None:
     camera = device()
     camera.configure(
-        "[frames]", "[recording]\nenabled = true\nsegment_s = 0.5\nupload_video = true\n[frames]"
+        "[frames]",
+        "[recording]\nenabled = true\nduration_s = 300\nsegment_s = 0.5\nupload_video = true\n"
+        "[frames]",
     )
     operator.watch(topic(camera.thing, "frames"))
     agent = start_agent(camera, "--camera", make_clip(tmp_path / "clip", 100), "--json")

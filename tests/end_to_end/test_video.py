@@ -122,7 +122,7 @@ def test_load_of_videos_is_measured_and_names_are_checked(
     shutil.copy(stranger_film, folder / "stranger.mp4")
     truth = run.folder / "truth.csv"
     truth.write_text("file,name\ngrace.mp4,Grace Hopper\nstranger.mp4,unknown\n")
-    words = ("--rate", "2", "--repeat", "3", "--expected", truth, "--clean")
+    words = ("--rate", "5", "--concurrency", "100", "--repeat", "3", "--expected", truth, "--clean")
 
     done = run("load", "videos", folder, *words)
 
@@ -139,10 +139,10 @@ def test_load_of_videos_is_measured_and_names_are_checked(
 
 
 def test_load_of_frames_is_measured(run: Runner) -> None:
-    done = run("load", "frames", "--devices", "3", "--fps", "2", "--seconds", "3")
+    done = run("load", "frames", "--devices", "20", "--fps", "2", "--seconds", "1")
 
     assert done.status == 0, done.err
     report = json.loads((run.folder / "out" / "report.json").read_text())
-    assert (report["figures"]["answered"], report["figures"]["failed"]) == (18, 0)
+    assert (report["figures"]["answered"], report["figures"]["failed"]) == (40, 0)
     with Image.open(run.folder / "out" / "latency.png") as picture:
         assert picture.size == (880, 600)
