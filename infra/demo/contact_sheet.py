@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 from PIL import Image as Pillow
 from PIL import ImageDraw, ImageFont
 
+from infra import fonts
 from sightline.messages import Face
 
 _COLOURS = {  # RGB
@@ -65,7 +66,7 @@ def _draw(tile: Tile) -> Pillow.Image:
     picture = Pillow.new("RGB", (size[0], size[1] + _BAR), "white")
     picture.paste(Pillow.fromarray(small), (0, 0))
     draw = ImageDraw.Draw(picture)
-    font = ImageFont.load_default(14)
+    font = fonts.names(13)
     for face in tile.faces:
         x, y, width, height = (round(side * scale) for side in face.box)
         colour = _COLOURS[face.decision]
@@ -79,7 +80,9 @@ def _draw(tile: Tile) -> Pillow.Image:
 
 
 def _words(face: Face) -> str:
-    who = face.person.name if face.person else face.decision.replace("_", " ")
+    who = face.decision.replace("_", " ")
+    if face.person is not None:
+        who = face.person.name if fonts.has(face.person.name) else face.person.id
     return who if face.distance is None else f"{who} {face.distance:.2f}"
 
 
@@ -88,7 +91,7 @@ def _label(
     at: tuple[int, int],
     text: str,
     colour: tuple[int, int, int],
-    font: ImageFont.FreeTypeFont | ImageFont.ImageFont,
+    font: ImageFont.FreeTypeFont,
 ) -> None:
     left, top, right, bottom = draw.textbbox(at, text, font=font)
     draw.rectangle((left - 2, top - 2, right + 2, bottom + 2), fill=(20, 20, 20))

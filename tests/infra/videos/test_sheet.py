@@ -1,9 +1,12 @@
+from dataclasses import replace
 from pathlib import Path
 
 import cv2
 import numpy as np
+import pytest
 from PIL import Image
 
+from infra import fonts
 from infra.videos.result import PersonSeen, StillSeen, VideoResult, read_result
 from infra.videos.sheet import best_stills, moment, sheet_of, write_sheet
 from sightline.messages import Face, Person
@@ -100,6 +103,26 @@ def test_names_stand_under_faces(tmp_path: Path) -> None:
     assert known[:, 0].max() > box_bottom + 4  # and below it the name
     assert known[:, 1].max() < 420  # in the still that Ada is in,
     assert unknown[:, 1].min() > 420  # and nobody in the other
+
+
+@pytest.mark.parametrize(
+    ("name", "drawn"),
+    [
+        ("Zoë Müller", True),
+        ("Łukasz Ñúñez", True),
+        ("علی رضا", True),
+        ("Ада", True),
+        ("王芳", False),
+    ],
+)
+def test_a_name_is_drawn_whole_or_the_id_in_its_place(name: str, drawn: bool) -> None:
+    named = replace(face(name), person=Person(id="ada", name=name, record={}))
+    by_id = replace(face("ada"), person=Person(id="ada", name="ada", record={}))
+
+    pictures = [sheet_of(result([still(1, each)]), stage_with(1)) for each in (named, by_id)]
+
+    assert fonts.has(name) is drawn
+    assert (pictures[0] == pictures[1]) is not drawn
 
 
 def test_a_long_name_at_the_edge_stays_in_the_picture(tmp_path: Path) -> None:
