@@ -14,6 +14,8 @@ from sightline.errors import TransportError
 
 Item = dict[str, dict[str, Any]]  # {"name": {"S": "Ada"}}, as the low-level API has it
 
+_PASSING = ("TransactionConflict", "ThrottlingError", "ProvisionedThroughputExceeded")
+
 MAX_TRANSACTION_ITEMS = 100  # DynamoDB's own limit
 
 ATTEMPTS = 8  # at what another transaction is in the way of, or what DynamoDB left over
@@ -76,8 +78,13 @@ def cancelled_by(err: ClientError, reason: str) -> bool:
 
 
 def conflicts(err: ClientError) -> bool:
-    """Tell whether a write was given up only because another was at the same rows."""
-    return code(err) == "TransactionConflictException" or cancelled_by(err, "TransactionConflict")
+    """Tell whether a write was given up for what passes: another at the same rows, or too many.
+
+    The SDK tries what is throttled again by itself, but not where a transaction is.
+    """
+    return code(err) == "TransactionConflictException" or any(
+        cancelled_by(err, reason) for reason in _PASSING
+    )
 
 
 def insist(what: str, write: Callable[[], None], sleep: Callable[[float], None]) -> None:

@@ -21,6 +21,7 @@ from cloud.videos.upright import Upright, is_on_its_side, matrix, square
 from sightline.errors import VideoError
 
 LONGEST_PX = 1920
+LONGEST_SCENE_MS = 30_000  # of a longer one there is a still each so often, as if it began anew
 
 _LONGEST_S = 30 * 24 * 3600  # a file that says it lasts longer is wrong
 _FIRST_YEAR = 1971  # 1904 and 1970 are the zeros of QuickTime's clock and of ours
@@ -130,14 +131,18 @@ class Film:
     def _chosen(self, sampling: Sampling, after_ms: int | None) -> Iterator[Shown]:
         changes = SceneChanges() if sampling.mode == "scenes" else None
         due_ms = sampling.due_ms(after_ms)
+        again_ms = (after_ms or 0) + LONGEST_SCENE_MS
         frames = self._shown(after_ms)
         frames.needless_before_ms = 0.0 if changes else due_ms
+        has_begun = False  # a scene of which no whole frame has come
         for shown in frames:
-            score = changes.score(shown.frame) if changes else 1.0
-            if not shown.whole or shown.at_ms < due_ms or score < sampling.threshold:
+            is_new = changes is None or changes.score(shown.frame) >= sampling.threshold
+            has_begun = shown.at_ms >= due_ms and (has_begun or is_new or shown.at_ms >= again_ms)
+            if not has_begun or not shown.whole:
                 continue
             yield shown
-            due_ms = sampling.due_ms(shown.at_ms)
+            has_begun = False
+            due_ms, again_ms = sampling.due_ms(shown.at_ms), shown.at_ms + LONGEST_SCENE_MS
             frames.needless_before_ms = 0.0 if changes else due_ms
 
     def _shown(self, after_ms: int | None) -> Decoding:

@@ -22,7 +22,7 @@ class Sampling:
     Attributes:
         mode: `first`: candidates every half second, of which whoever asks takes the first that is
             any good; `every`: one each so many seconds; `all`: each frame; `scenes`: the first
-            frame of each scene.
+            frame of each scene, and one each half minute of a long one.
         every_us: Microseconds from one due time to the next; a whole number, so that no due time
             drifts from its multiple however long the film is.
         threshold: How large a change begins a new scene, as `cloud.videos.scenes` measures it.

@@ -5,7 +5,7 @@ from pathlib import Path
 
 from infra.videos.buckets import Shelf
 from infra.videos.following import Upload
-from infra.videos.result import ENDINGS, VideoResult
+from infra.videos.result import ENDINGS, VideoResult, read_result
 from infra.videos.sheet import moment, write_sheet
 
 COLUMNS = ("video", "person", "first seen", "last seen", "frames", "distance")
@@ -22,6 +22,10 @@ def fetch(result: VideoResult, folder: Path, *, stage: Shelf, output: Shelf) -> 
         TransportError: The stack is out of reach.
     """
     folder.mkdir(parents=True, exist_ok=True)
+    if result.status == "refused" and (aside := _aside(result, output)) is not None:
+        path = folder / f"{result.video}.json"
+        path.write_bytes(aside)
+        return (path,)
     written = []
     for ending in (*ENDINGS, ".jpg"):
         path = folder / f"{result.name}{ending}"
@@ -36,6 +40,14 @@ def fetch(result: VideoResult, folder: Path, *, stage: Shelf, output: Shelf) -> 
             written.append(path)
     sheet = write_sheet(result, stage, folder / f"{result.name}.contact-sheet.png")
     return (*written, sheet) if sheet else tuple(written)
+
+
+def _aside(result: VideoResult, output: Shelf) -> bytes | None:
+    """Give the report of a file that was refused beside a video of its name; None: it is alone."""
+    there = output.get(f"{result.name}.json")
+    if there is None or read_result(there).video == result.video:
+        return None
+    return output.get(f"{result.video}.json")
 
 
 def rows(uploads: Iterable[Upload], results: dict[str, VideoResult]) -> list[tuple[str, ...]]:

@@ -115,8 +115,9 @@ def test_a_sighting_whose_first_try_was_lost_on_the_way_back_is_its_own(
     assert table.keep(sighting) == sighting.result
 
 
-def test_a_sighting_that_another_write_is_in_the_way_of_is_tried_again() -> None:
-    client, slept = Cancelling("TransactionConflict"), list[float]()
+@pytest.mark.parametrize("reason", ["TransactionConflict", "ThrottlingError"])
+def test_a_sighting_that_another_write_is_in_the_way_of_is_tried_again(reason: str) -> None:
+    client, slept = Cancelling(reason), list[float]()
 
     kept = SightingsTable(client, "sightings", sleep=slept.append).keep(a_sighting(people=1))
 

@@ -189,6 +189,14 @@ def test_scenes_give_the_first_frame_of_each(tmp_path: Path) -> None:
     assert offsets(path, "scenes:1") == [0.0]
 
 
+def test_a_long_scene_gives_a_still_each_half_minute(tmp_path: Path) -> None:
+    path = write_numbers(tmp_path / "a.mp4", 80, fps=1)
+    assert offsets(path, "scenes:1") == [0.0, 30.0, 60.0]
+    with open_film(path) as film:
+        rest = [still.offset_s for still in film.stills(Sampling.parse("scenes:1"), after_s=30.0)]
+    assert rest == [60.0]
+
+
 def test_one_film_may_be_sampled_twice(tmp_path: Path) -> None:
     path = write_numbers(tmp_path / "a.mp4", 30)
     with open_film(path) as film:

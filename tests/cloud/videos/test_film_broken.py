@@ -2,6 +2,7 @@
 
 from pathlib import Path
 
+import av
 import numpy as np
 import pytest
 
@@ -118,6 +119,22 @@ def test_a_still_that_is_due_in_the_damaged_part_is_the_next_whole_frame(tmp_pat
     assert 50 < numbers[2] < 60
     assert numbers[3] == 75
     assert offsets == [number / 25 for number in numbers]
+    assert problems
+
+
+def test_a_scene_whose_first_frame_is_damaged_is_seen_by_its_next(tmp_path: Path) -> None:
+    intra = {"preset": "ultrafast", "crf": "23", "g": "1", "x264-params": "slices=4"}
+    path = write_numbers(tmp_path / "a.mp4", 30, options=intra)
+    with av.open(str(path)) as opened:
+        packet = next(opened.demux(video=0))
+        assert packet.pos is not None
+        begin, size = packet.pos, len(path.read_bytes())
+    damaged(path, (begin + packet.size * 0.7) / size, (begin + packet.size * 0.9) / size)
+    assert played(path, "all")[0][0] == 1  # of the very first frame the end is damaged
+
+    numbers, _, problems = played(path, "scenes")
+
+    assert numbers == [1]
     assert problems
 
 
