@@ -2,7 +2,7 @@
 
 - Nothing is invoked before the functions run: what an upload, a schedule or a queue would start
   waits for them. MiniStack would find nobody at their address, and count that against the message.
-- A mapping has no more messages in hand than there are workers; MiniStack takes a limit that comes
+- A mapping has no more batches in hand than there are workers; MiniStack takes a limit that comes
   from a parameter, which is text, for no limit, and stumbles over it.
 - A message whose function failed comes again after two seconds, as a failed event does here. On AWS
   it is the queue's visibility timeout, minutes in which whoever looks on would see nothing happen.
@@ -28,7 +28,7 @@ class Invocations:
     """Holds back what MiniStack would invoke until `begin`, and its queues again from `end` on."""
 
     def __init__(self, *, workers: int) -> None:
-        """Admit no more than *workers* messages of a mapping at once."""
+        """Admit no more than *workers* batches of a mapping at once."""
         self._workers = workers
         self._begun = threading.Event()
         self._ended = False

@@ -49,8 +49,9 @@ def test_and_against_what_the_cores_could_do() -> None:
     [
         (30.0, {}, {}, []),
         (30.1, {}, {}, ["one film, ÷ real time"]),
-        (30.0, {"answered": 99}, {}, ["answered, ÷ sent"]),
-        (30.0, {}, {"answered": 99}, ["answered of the dense ones, ÷ sent"]),
+        (30.0, {"answered": 99}, {}, ["complete, ÷ sent"]),
+        (30.0, {"failed": ("100 × incomplete",)}, {}, ["complete, ÷ sent"]),
+        (30.0, {}, {"answered": 99}, ["complete of the dense ones, ÷ sent"]),
         (30.0, {"stills_per_s": 5.0}, {}, []),
         (30.0, {}, {"stills_per_s": 11.0}, ["the same of the dense ones, by the clock"]),
         (

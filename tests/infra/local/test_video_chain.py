@@ -38,8 +38,17 @@ import json, os, boto3
 s3, lambda_ = boto3.client("s3"), boto3.client("lambda")
 
 def handler(event, context):
-    (record,) = event["Records"]
-    body = json.loads(record["body"])
+    failed = []
+    for record in event["Records"]:
+        try:
+            serve(record, json.loads(record["body"]))
+        except RuntimeError:
+            failed.append({"itemIdentifier": record["messageId"]})
+    if len(failed) == len(event["Records"]):
+        raise RuntimeError("as told")
+    return {"batchItemFailures": failed}
+
+def serve(record, body):
     if body["text"] == "fail":
         raise RuntimeError("as told")
     if body["text"] == "more":
