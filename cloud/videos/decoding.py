@@ -61,6 +61,8 @@ class Decoding:
         context.options = {"max_pixels": opened.container.options["max_pixels"]}
         self._may_skip = context.name == "h264"  # in HEVC, a frame of a higher layer may need them
         self._groups = Groups(opened.stream)
+        # In HEVC, what comes behind the begin of a group may be shown before it.
+        self._may_count = context.name == "h264"
         self._frames = self._shown()
 
     def first(self) -> Shown | None:
@@ -107,6 +109,7 @@ class Decoding:
             for frame in self._decoded(packet):
                 self._silent -= 1
                 self._is_uneven |= frame.interlaced_frame
+                self._may_count &= not frame.interlaced_frame  # else two packets may be one frame
                 at_ms = self.times.of_frame(frame)
                 if frame.is_corrupt and at_ms > self._deaf_until_ms:
                     self._damage.frame(at_ms)
@@ -117,13 +120,14 @@ class Decoding:
         """Leave out the rest of a group of which nothing is wanted, once the next one begins."""
         held: list[av.Packet[VideoStream]] = []
         size, newest_ms = 0, 0
-        for packet in self._packets():
-            at_ms = None if packet is None else self.times.of_packet(packet)
+        for number, packet in enumerate(self._packets()):
+            at_ms = None if packet is None else self._offset_ms(packet, number)
             due_ms = self.needless_before_ms
             if packet is not None and at_ms is not None and self._groups.are_known:
                 # What the decoder still holds is not wanted either; else it must come first.
                 if held and newest_ms < due_ms >= at_ms and self._groups.begins(packet):
                     self._stream.codec_context.flush_buffers()
+                    self.times.left_out_up_to(number)
                     self._is_uneven = True
                     held, size = [], 0
                 if at_ms < due_ms and size < _MOST_HELD:
@@ -134,6 +138,14 @@ class Decoding:
             yield from held
             held, size = [], 0
             yield packet
+
+    def _offset_ms(self, packet: "av.Packet[VideoStream]", number: int) -> int | None:
+        """Tell when the frame in *packet* is shown, as far as that can be told beforehand."""
+        if self._may_count:
+            counted_ms = self.times.of_packet_number(number)
+            if counted_ms is not None:
+                return counted_ms
+        return self.times.of_packet(packet)
 
     def _packets(self) -> Iterator["av.Packet[VideoStream] | None"]:
         """All that can be read of the stream, then Nones, for what the decoder still holds."""

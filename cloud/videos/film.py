@@ -23,6 +23,7 @@ from sightline.errors import VideoError
 LONGEST_PX = 1920
 LONGEST_SCENE_MS = 30_000  # of a longer one there is a still each so often, as if it began anew
 
+_STEADY_MS = 1000  # what comes before tells what is a change and what goes on
 _LONGEST_S = 30 * 24 * 3600  # a file that says it lasts longer is wrong
 _FIRST_YEAR = 1971  # 1904 and 1970 are the zeros of QuickTime's clock and of ours
 
@@ -133,7 +134,7 @@ class Film:
         due_ms = sampling.due_ms(after_ms)
         again_ms = (after_ms or 0) + LONGEST_SCENE_MS
         frames = self._shown(after_ms)
-        frames.needless_before_ms = 0.0 if changes else due_ms
+        frames.needless_before_ms = due_ms if changes is None else due_ms - _STEADY_MS
         has_begun = False  # a scene of which no whole frame has come
         for shown in frames:
             is_new = changes is None or changes.score(shown.frame) >= sampling.threshold
@@ -143,7 +144,7 @@ class Film:
             yield shown
             has_begun = False
             due_ms, again_ms = sampling.due_ms(shown.at_ms), shown.at_ms + LONGEST_SCENE_MS
-            frames.needless_before_ms = 0.0 if changes else due_ms
+            frames.needless_before_ms = due_ms if changes is None else 0.0
 
     def _shown(self, after_ms: int | None) -> Decoding:
         """All frames; with *after_ms*, those from before it on."""

@@ -52,6 +52,18 @@ class Times:
             return None
         return self._offset_ms(packet.pts)
 
+    def of_packet_number(self, number: int) -> int | None:
+        """Give the offset of the frame in the packet *number*, from 0, where frames are counted.
+
+        By and large: between the begins of two groups frames may be shown in another order.
+        """
+        return None if self._counted is None else round(number * 1000 / self._rate)
+
+    def left_out_up_to(self, number: int) -> None:
+        """Note that the next frame is that of the packet *number*, where frames are counted."""
+        if self._counted is not None:
+            self._counted = number - 1
+
     def of_frame(self, frame: av.VideoFrame) -> int:
         """Give the offset of the next frame, in whole milliseconds; it never decreases."""
         at_ms = self._guessed_ms(frame)

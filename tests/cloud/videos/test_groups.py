@@ -28,6 +28,10 @@ FILMS: list[tuple[str, dict[str, object]]] = [
     ("hevc.mp4", {"codec": "libx265", "options": HEVC}),
     ("hevc.ts", {"codec": "libx265", "options": HEVC, "container": "mpegts"}),
     ("hevc-open.mp4", {"codec": "libx265", "options": {"x265-params": "log-level=none:keyint=25"}}),
+    ("layered.h264", {"options": LAYERED, "container": "h264"}),
+    ("open.h264", {"options": OPEN, "container": "h264"}),
+    ("stripes.h264", {"options": STRIPES, "container": "h264"}),
+    ("raw.hevc", {"codec": "libx265", "options": HEVC, "container": "hevc"}),
     ("two-keys.mp4", {"options": {**QUICK, "g": "10"}}),
 ]
 
@@ -87,6 +91,8 @@ def test_it_does_not_change_a_still(
         ("hevc.mp4", {"codec": "libx265", "options": HEVC}, 0.6),
         ("hevc.ts", {"codec": "libx265", "options": HEVC, "container": "mpegts"}, 0.6),
         ("quick.mp4", {"options": {**QUICK, "g": "25"}}, 0.6),
+        ("layered.h264", {"options": LAYERED, "container": "h264"}, 0.6),
+        ("quick.h264", {"options": {**QUICK, "g": "25"}, "container": "h264"}, 0.6),
         ("stripes.mp4", {"options": STRIPES}, 1.0),
     ],
 )
