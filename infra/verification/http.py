@@ -31,11 +31,13 @@ def answered(props: Props, name: str) -> Finding:
     if status != 200 or people != [name]:
         said = body.get("detail") or f"{', '.join(people) or 'nobody'} was seen"
         return fault(f"answered {status}: {said}", "see the log of the function `api`")
-    for what, key, refused in (("without a key", None, 401), ("read", _key(props, "read"), 403)):
+    for how, key, refused in (
+        ("without a key", None, 401),
+        ("with a key that may only read", _key(props, "read"), 403),
+    ):
         status, _ = _post(where, key)
         if status != refused:
-            said = "without a key" if key is None else f"with a key that may only {what}"
-            return fault(f"{said} it was answered {status}", "deploy the stack anew, and tell us")
+            return fault(f"{how} it was answered {status}", "deploy the stack anew, and tell us")
     return ok(f"{name}, in {took_s:.1f} s; refused without a key, and without the scope")
 
 
