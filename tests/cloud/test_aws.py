@@ -155,8 +155,9 @@ def write_over(*reasons: str) -> tuple[Cancelling, list[float]]:
     return client, slept
 
 
-def test_a_transaction_that_another_is_in_the_way_of_is_tried_again() -> None:
-    client, slept = write_over("TransactionConflict", "TransactionConflict")
+@pytest.mark.parametrize("reason", ["TransactionConflict", "ThrottlingError"])
+def test_a_transaction_that_another_is_in_the_way_of_is_tried_again(reason: str) -> None:
+    client, slept = write_over(reason, reason)
 
     assert client.reasons == []
     assert len(slept) == 2
@@ -170,7 +171,7 @@ def test_a_transaction_that_others_are_always_in_the_way_of_is_given_up() -> Non
 
 def test_a_transaction_given_up_for_another_reason_is_not_tried_again() -> None:
     with pytest.raises(TransportError, match="cancelled"):
-        write_over("ThrottlingError")
+        write_over("ValidationError")
     with pytest.raises(ConflictError):
         write_over("ConditionalCheckFailed")
 
