@@ -96,6 +96,7 @@ class FaultProxy:
     async def _close(self) -> None:
         for line in self._lines:
             await line.close()
+        await asyncio.sleep(0.01)  # what was being accepted comes to its door, which is shut
         left = [task for task in asyncio.all_tasks() if task is not asyncio.current_task()]
         for task in left:
             task.cancel()

@@ -164,6 +164,7 @@ class _Door:
         self._line = line
         self._upstream = upstream
         self._server: asyncio.Server | None = None
+        self._tasks: set[asyncio.Task[None]] = set()  # the loop itself would let go of them
         self._held = _bound(0)  # bound, not listening, so that nobody else gets the port
         self.port: int = self._held.getsockname()[1]
 
@@ -182,11 +183,16 @@ class _Door:
         """Give the port away."""
         self._held.close()
 
-    async def _welcome(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+    def _welcome(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        """Take a connection, which the line closes from now on, even if its task never begins."""
+        if self._server is None:  # it came while the door was being shut
+            writer.transport.abort()
+            return
         connection = _Connection(self._line, reader, writer)
-        # Cancelled when all is closed: Python 3.11's streams would print that as an error.
-        with contextlib.suppress(asyncio.CancelledError):
-            await connection.run(self._upstream)
+        self._line.add(connection)
+        task = asyncio.create_task(connection.run(self._upstream))
+        self._tasks.add(task)
+        task.add_done_callback(self._tasks.discard)
 
 
 class _Connection:
@@ -200,7 +206,6 @@ class _Connection:
 
     async def run(self, upstream: Address) -> None:
         """Carry it to its end."""
-        self._line.add(self)
         try:
             await self._line.arrival(0)
             up_reader, up_writer = await asyncio.open_connection(*upstream)
