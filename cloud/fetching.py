@@ -13,7 +13,7 @@ MISSING_RETRIES_S = (0.2, 0.5)
 
 
 class FrameStore(Protocol):
-    """Where frames lie; `cloud.s3.S3Frames`, and `cloud.memory.MemoryFrames` in the process."""
+    """Where frames lie, and photos; `cloud.s3.S3Frames`, and `cloud.memory.MemoryFrames`."""
 
     def get(self, key: str) -> bytes:
         """Read a frame's file.

@@ -18,7 +18,8 @@ T = TypeVar("T")
 Json = Any  # what json.loads gives; narrowed here and nowhere else
 
 MAX_INTEGER = 2**53 - 1  # beyond it JavaScript, and with it every browser, loses digits
-# Levels within levels of JSON that we only pass on: a record has 16. Near Python's own limit it
+# Levels within levels of JSON that somebody else wrote: a record has 16, and AWS IoT Core takes 8
+# of a shadow's `desired`, with 4 more around them at most. Near Python's own limit, about 980, it
 # would depend on who calls whether it can be read, and then whether it can be written.
 MAX_DEPTH = 64
 _MAX_WHERE = 200  # characters; names of megabytes would be copied for every field within them

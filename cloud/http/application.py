@@ -13,13 +13,13 @@ from starlette.routing import Route, Router
 from starlette.types import Receive, Send
 from starlette.types import Scope as AsgiScope
 
+from cloud.fetching import FrameStore
 from cloud.http import health, openapi
 from cloud.http.authentication import Authenticator, Caller, Credentials
 from cloud.http.devices import Devices, Statuses
 from cloud.http.frames import Frames, Media, Recognizing
 from cloud.http.gateway import AUTHORIZER
 from cloud.http.keys import KeyStore, Scope
-from cloud.http.new_person import PhotoStore
 from cloud.http.people import PeopleResource
 from cloud.http.problems import Problem, internal, of_error
 from cloud.http.sightings import SightingsResource
@@ -46,7 +46,7 @@ class Services:
 
     keys: Callable[[], KeyStore]
     media: "Callable[[], Media]"
-    photos: Callable[[], PhotoStore]
+    photos: Callable[[], FrameStore]
     recognition: Callable[[], Recognizing]
     videos: Callable[[], VideoStore]
     ledger: "Callable[[], VideoReader]"

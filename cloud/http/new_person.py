@@ -3,10 +3,11 @@
 import json
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING
 
 from starlette.requests import Request
 
+from cloud.fetching import FrameStore
 from cloud.http import bodies
 from cloud.http.file_names import tidy_file_name
 from cloud.http.problems import Problem, as_bad_request
@@ -26,20 +27,6 @@ MAX_CONSENT = 1000
 _FOLDERS = (FRAMES, PHOTOS)
 
 
-class PhotoStore(Protocol):
-    """Where photos may lie already; `cloud.s3.S3Frames`, and `cloud.memory.MemoryFrames`."""
-
-    def get(self, key: str) -> bytes:
-        """Read a photo's file.
-
-        Raises:
-            MissingError: There is no such object.
-            ImageError: It is larger than any photo should be.
-            TransportError: The store did not answer.
-        """
-        ...
-
-
 @dataclass(frozen=True, slots=True, kw_only=True)
 class NewPerson:
     """What a request says of somebody."""
@@ -51,11 +38,11 @@ class NewPerson:
     keys: Sequence[str] = ()
     files: Sequence[bodies.FormFile] = field(default=(), repr=False)
 
-    def photos(self, store: Callable[[], PhotoStore]) -> "Sequence[Photo] | Iterator[Photo]":
+    def photos(self, store: Callable[[], FrameStore]) -> "Sequence[Photo] | Iterator[Photo]":
         """Give the photos, those in the bucket one after the other as they are asked for."""
         return self._each(store) if self.keys or self.files else ()
 
-    def _each(self, store: Callable[[], PhotoStore]) -> "Iterator[Photo]":
+    def _each(self, store: Callable[[], FrameStore]) -> "Iterator[Photo]":
         from cloud.enrolment import Photo
 
         for number, file in enumerate(self.files, start=1):
@@ -167,7 +154,7 @@ def _check_key(key: str) -> str:
     return key
 
 
-def _fetch(store: PhotoStore, key: str) -> bytes:
+def _fetch(store: FrameStore, key: str) -> bytes:
     try:
         return store.get(key)
     except MissingError as err:

@@ -7,9 +7,10 @@ from typing import TYPE_CHECKING
 from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 
+from cloud.fetching import FrameStore
 from cloud.http import bodies, queries
 from cloud.http.authentication import Caller
-from cloud.http.new_person import PhotoStore, check_said, read_new_person
+from cloud.http.new_person import check_said, read_new_person
 from cloud.http.problems import Problem
 from sightline.errors import ConfigError
 from sightline.wire import Json, write_time
@@ -32,7 +33,7 @@ class PeopleResource:
         *,
         people: "Callable[[], People]",
         register: "Callable[[], RegisterReader]",
-        photos: Callable[[], PhotoStore],
+        photos: Callable[[], FrameStore],
     ) -> None:
         """Take what is needed.
 

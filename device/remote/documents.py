@@ -5,10 +5,7 @@ from typing import Any
 
 from sightline.errors import MessageError
 from sightline.messages import MAX_PAYLOAD_BYTES
-
-# Levels within levels. Ours have 3, and AWS IoT Core takes 8 of `desired`, with 4 more around them
-# at most. What is nested deeper may be read and then fail, at about 980, wherever it is written.
-DEEPEST = 64
+from sightline.wire import MAX_DEPTH
 
 
 def read_object(payload: bytes) -> dict[str, Any]:
@@ -27,7 +24,7 @@ def read_object(payload: bytes) -> dict[str, Any]:
         raise MessageError(f"it is not JSON: {err}", reason="not_json") from err
     if not isinstance(value, dict):
         raise MessageError("it is no object")
-    if _is_deeper(value, DEEPEST):
+    if _is_deeper(value, MAX_DEPTH):
         raise _too_deep()
     return value
 
@@ -46,4 +43,4 @@ def _is_deeper(value: object, levels: int) -> bool:
 
 
 def _too_deep() -> MessageError:
-    return MessageError(f"it is nested deeper than {DEEPEST} levels", reason="not_json")
+    return MessageError(f"it is nested deeper than {MAX_DEPTH} levels", reason="not_json")
